@@ -8,9 +8,12 @@ static const struct {
 	KdSpaceKind kind;
 	gboolean has_id;
 } spaces[] = {
-	{"kernel", KD_SPACE_KERNEL, FALSE}, {"phys", KD_SPACE_PHYS, FALSE},
-	{"user", KD_SPACE_USER, TRUE},	    {"hyp", KD_SPACE_HYP, FALSE},
-	{"vm", KD_SPACE_VM, TRUE},	    {"cpu", KD_SPACE_CPU, TRUE},
+	{"kernel", KD_SPACE_KERNEL, FALSE},
+	{"phys", KD_SPACE_PHYS, FALSE},
+	{"user", KD_SPACE_USER, TRUE},
+	{"hyp", KD_SPACE_HYP, FALSE},
+	{"vm", KD_SPACE_VM, TRUE},
+	{"cpu", KD_SPACE_CPU, TRUE},
 };
 
 gboolean
@@ -28,7 +31,7 @@ kd_space_parse_prefix (const char *text, KdSpace *ret_space, const char **ret_re
 		gint64 id = 0;
 
 		if (strncmp (text, spaces[i].name, (size_t)(colon - text)) != 0 ||
-		    spaces[i].name[colon - text] != '\0')
+			spaces[i].name[colon - text] != '\0')
 			continue;
 		if (spaces[i].has_id) {
 			end = strchr (colon + 1, ':');
@@ -51,8 +54,8 @@ kd_space_to_string (KdSpace space)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS (spaces); i++)
 		if (spaces[i].kind == space.kind)
-			return spaces[i].has_id
-				? g_strdup_printf ("%s:%" G_GINT32_FORMAT, spaces[i].name, space.id)
-				: g_strdup (spaces[i].name);
-	g_assert_not_reached ();
+			return spaces[i].has_id ? g_strdup_printf ("%s:%" G_GINT32_FORMAT,
+							  spaces[i].name, space.id)
+						: g_strdup (spaces[i].name);
+	g_assert_not_reached();
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+/*
+ * What one instruction set means to a debugger, behind one record. Everything above asks this
+ * record; no other file outside the per-ISA ones knows an ISA's name.
+ */
+typedef struct KdArch KdArch;
+
+/* Reads physical memory for a walk. TRUE and all of `len` bytes, or FALSE and an error. */
+typedef gboolean (*KdPhysReadFunc) (void *data, uint64_t pa, void *buf, size_t len, GError **error);
+
+/* Value of a register of one CPU by its canonical name (see KdArch.canonical_name). FALSE: the CPU
+ * has none. */
+typedef gboolean (*KdRegGetFunc) (void *data, const char *name, uint64_t *ret_value);
+
+/* One half of an address space under one set of tables: all a page walk needs. */
+typedef struct {
+	uint64_t root;       /* physical address of the root table */
+	unsigned va_bits;    /* bits of input address the tables resolve: 39..52 */
+	unsigned pa_bits;    /* bits of output address */
+	unsigned page_shift; /* 12, 14 or 16 */
+	gboolean upper; /* the half with all high bits set (TTBR1; x86: either half, sign extended)
+			 */
+	unsigned tbi;   /* high address bits the CPU ignores: 0 or 8 */
+	uint64_t flags; /* per ISA: descriptor format variants (LPA2, 5-level, …) */
+} KdRegime;
+
+#define KD_WALK_LEVELS_MAX 6
+
+typedef struct {
+	const char *name; /* "level 0", "PGD" as the architecture's manual names it; static */
+	uint64_t table;   /* physical address of the table */
+	unsigned index;
+	uint64_t entry_pa;
+	uint64_t entry;
+} KdWalkLevel;
+
+typedef enum {
+	KD_WALK_MAPPED,
+	KD_WALK_ABSENT,   /* an entry says: nothing mapped here */
+	KD_WALK_RESERVED, /* an entry that no walk may hold (bad type, address beyond pa_bits) */
+	KD_WALK_NONCANONICAL, /* the address is outside what the tables resolve */
+	KD_WALK_UNREADABLE,   /* a table lies where no memory is */
+} KdWalkStatus;
+
+typedef struct {
+	KdWalkStatus status;
+	unsigned nr_levels; /* levels read; the last is where the walk ended */
+	KdWalkLevel levels[KD_WALK_LEVELS_MAX];
+	uint64_t pa;       /* MAPPED: address of the byte asked for */
+	uint64_t map_size; /* MAPPED: bytes the leaf (with contiguous hint) maps */
+	uint64_t leaf;     /* MAPPED: leaf entry with hierarchical bits folded in */
+} KdWalk;
+
+/* Which tables a CPU uses for what, from its registers at a stop. */
+typedef enum {
+	KD_REGIME_KERNEL, /* tables of the half where the host kernel lives, at the level the host
+			     kernel runs at */
+	KD_REGIME_USER,   /* tables of the lower half, same level */
+	KD_REGIME_HYP,    /* arm64 EL2 without E2H */
+	KD_REGIME_GUEST_KERNEL, /* EL1 upper half while a guest is loaded (stage 1 only) */
+	KD_REGIME_GUEST_USER,
+} KdRegimeKind;
+
+/* What a CPU was doing, from its registers alone. */
+typedef enum {
+	KD_CPU_MODE_UNKNOWN,
+	KD_CPU_MODE_USER,     /* host user */
+	KD_CPU_MODE_KERNEL,   /* host kernel */
+	KD_CPU_MODE_HYP,      /* arm64 EL2 without E2H */
+	KD_CPU_MODE_GUEST,    /* executing guest code (only said when registers prove it) */
+	KD_CPU_MODE_FIRMWARE, /* EL3, SMM */
+} KdCpuMode;
+
+typedef struct {
+	KdCpuMode mode;
+	int el;                /* arm64 exception level; x86: CPL; -1 unknown */
+	const char *mode_name; /* "EL2h", "EL0t", "ring 0": static */
+} KdCpuState;
+
+struct KdArch {
+	const char *name;             /* "arm64" */
+	const char *gdb_architecture; /* target.xml's: "aarch64" */
+	uint16_t elf_machine;
+	unsigned pointer_size;
+	gboolean big_endian;
+
+	/* Canonical names of registers by role. */
+	const char *pc, *sp, *fp, *lr; /* lr may be NULL */
+	unsigned nr_dwarf_regs;
+
+	/* Canonical name of what a stub calls `stub_name` ("VBAR" of QEMU 7.2 is "VBAR_EL1");
+	 * itself if none. */
+	const char *(*canonical_name) (const char *stub_name);
+	/* Canonical name of DWARF register number; NULL if none. */
+	const char *(*dwarf_reg_name) (unsigned dwarf_reg);
+
+	/* Mode of a CPU from its registers. */
+	KdCpuState (*cpu_state) (KdRegGetFunc get, void *data);
+	/* FALSE: registers missing, or translation off (MMU disabled), or the CPU has no such
+	 * regime now. */
+	gboolean (*regime) (KdRegimeKind kind, KdRegGetFunc get, void *data, KdRegime *ret_regime);
+	/*
+	 * Walks `va`. Never fails as a GError: *ret_walk->status says how it ended; for UNREADABLE
+	 * *ret_error_text is not set, levels[nr_levels-1].entry_pa is the place that could not be
+	 * read.
+	 */
+	void (*walk) (const KdRegime *regime, uint64_t va, KdPhysReadFunc read, void *data,
+		KdWalk *ret_walk);
+	/* "rw- global AF …": new string for the leaf of a MAPPED walk. */
+	char *(*describe_leaf) (const KdRegime *regime, const KdWalk *walk);
+
+	/* Bits of a kernel pointer that hold a signature, given the kernel's VA bits; 0 where none.
+	 */
+	uint64_t (*pac_mask) (unsigned va_bits);
+	/* Kernel address with the signature bits replaced by what they must be. */
+	uint64_t (*strip_pac) (uint64_t value, uint64_t pac_mask);
+};
+
+extern const KdArch kd_arch_arm64;
+
+/* NULL if no such architecture. `gdb_architecture` is what target.xml says. */
+const KdArch *kd_arch_by_gdb_name (const char *gdb_architecture);
+const KdArch *kd_arch_by_elf_machine (uint16_t elf_machine);

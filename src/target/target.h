@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+
+#include "arch/arch.h"
+#include "base/addr.h"
+
+/*
+ * The machine: CPUs, registers, physical memory, breakpoints, run control. Two kinds behind this
+ * one interface: a live QEMU and (later) a dump. All calls block, and are made from one thread (the
+ * session's worker); each may be cancelled by the GCancellable given at
+ * kd_target_set_cancellable().
+ */
+typedef struct KdTarget KdTarget;
+
+#define KD_TARGET_ERROR (kd_target_error_quark())
+GQuark kd_target_error_quark (void);
+
+typedef enum {
+	KD_TARGET_ERROR_FAULT, /* memory is not there (hole, unmapped): message names the address */
+	KD_TARGET_ERROR_LOST,  /* the connection or the process is gone; the target is dead */
+	KD_TARGET_ERROR_RUNNING,     /* needs a stopped machine */
+	KD_TARGET_ERROR_STOPPED,     /* needs a running machine */
+	KD_TARGET_ERROR_UNSUPPORTED, /* the stub did not advertise it, or this kind of target cannot
+				      */
+	KD_TARGET_ERROR_REMOTE,      /* the stub or QMP answered with an error */
+	KD_TARGET_ERROR_PROTOCOL,    /* the peer sent what no stub may send, or nothing in time */
+	KD_TARGET_ERROR_CONNECT,     /* nothing listens, not a stub, already taken */
+	KD_TARGET_ERROR_NOT_FOUND,   /* no such register, CPU, breakpoint */
+	KD_TARGET_ERROR_PERMISSION,
+} KdTargetError;
+
+typedef enum {
+	KD_TARGET_RUNNING,
+	KD_TARGET_STOPPED,
+	KD_TARGET_DUMP,
+	KD_TARGET_LOST,
+} KdTargetState;
+
+typedef enum {
+	KD_STOP_ATTACH,  /* we connected, which stops */
+	KD_STOP_REQUEST, /* kd_target_stop() */
+	KD_STOP_BREAKPOINT,
+	KD_STOP_WATCHPOINT,
+	KD_STOP_STEP,
+	KD_STOP_SIGNAL, /* anything else: `signal` says what */
+	KD_STOP_PAUSED, /* paused by somebody else, over QMP */
+} KdStopReason;
+
+typedef struct {
+	KdStopReason reason;
+	int cpu; /* index 0..nr_cpus-1; -1 unknown */
+	int signal;
+	int breakpoint;    /* number in kvmdbg's table, 0 if none of ours */
+	KdAddr watch_addr; /* WATCHPOINT */
+} KdStop;
+
+typedef struct {
+	const char *address; /* ":1234", "HOST:PORT", "unix:/path" or "/path" */
+	const char *qmp;     /* PATH or HOST:PORT; NULL: found from the process that owns the stub's
+				socket */
+	gboolean no_direct;  /* do not read QEMU's memory directly (option for tests and bench) */
+	unsigned timeout_ms; /* for one reply; 0: default */
+} KdTargetOptions;
+
+/* Connects, reads features, target.xml, CPUs, the RAM map. The machine is stopped on success. */
+KdTarget *kd_target_open_qemu (
+	const KdTargetOptions *options, GCancellable *cancellable, GError **error);
+/* Removes our breakpoints, resumes if `resume`, closes. The target stays allocated, state LOST. */
+gboolean kd_target_detach (KdTarget *target, gboolean resume, GError **error);
+void kd_target_free (KdTarget *target);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdTarget, kd_target_free)
+
+void kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable);
+
+const KdArch *kd_target_arch (const KdTarget *target);
+KdTargetState kd_target_state (const KdTarget *target);
+unsigned kd_target_nr_cpus (const KdTarget *target);
+/* Counts stops: changes whenever cached memory and registers may no longer be true. */
+uint64_t kd_target_generation (const KdTarget *target);
+/* NULL while running. */
+const KdStop *kd_target_last_stop (const KdTarget *target);
+
+/* --- events while no call is running: the worker polls these fds and dispatches --- */
+/* Fills at most `max` fds to poll for reading; returns how many. */
+unsigned kd_target_poll_fds (const KdTarget *target, int *ret_fds, unsigned max);
+/*
+ * Reads what has arrived without blocking; the state may change (STOPPED by a breakpoint, LOST).
+ * FALSE and an error only when the target is lost.
+ */
+gboolean kd_target_dispatch (KdTarget *target, GError **error);
+
+/* --- registers (the machine must be stopped) --- */
+typedef struct {
+	const char *name;      /* canonical name */
+	const char *stub_name; /* as the stub calls it */
+	const char *group;     /* "general", "float", "vector", "system", … */
+	unsigned bits;
+} KdRegInfo;
+
+#define KD_REG_BYTES_MAX 256
+
+/* All registers of the target in stub order; valid as long as the target. */
+const KdRegInfo *kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr);
+/* By canonical or stub name, case as given then ignored. Up to 64 bits. Cached per stop. */
+gboolean kd_target_reg_get (
+	KdTarget *target, unsigned cpu, const char *name, uint64_t *ret_value, GError **error);
+/* Little-endian bytes of a register of any width; *ret_len is its size in bytes. */
+gboolean kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
+	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error);
+/* Writes, reads back, and fails with REMOTE when the stub dropped the write. */
+gboolean kd_target_reg_set (
+	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
+/* Mode from registers; UNKNOWN when the machine runs. */
+KdCpuState kd_target_cpu_state (KdTarget *target, unsigned cpu);
+/* KdArch.regime on the CPU's registers. */
+gboolean kd_target_cpu_regime (
+	KdTarget *target, unsigned cpu, KdRegimeKind kind, KdRegime *ret_regime, GError **error);
+
+/* --- memory --- */
+/* Physical memory within RAM only. All `len` bytes or FAULT at the first hole. Fastest path there
+ * is. */
+gboolean kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error);
+gboolean kd_target_write_phys (
+	KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error);
+/*
+ * Where a whole range of RAM is mapped in this process, NULL where it is not (other paths, holes).
+ * The pointer is valid as long as the target; the machine may write behind it while it runs.
+ */
+const void *kd_target_map_phys (KdTarget *target, uint64_t pa, size_t len);
+/* Virtual, through the tables of `regime`; translations are cached per stop. FAULT names the level.
+ */
+gboolean kd_target_read_virt (KdTarget *target, const KdRegime *regime, uint64_t va, void *buf,
+	size_t len, GError **error);
+/* Whatever CPU `cpu` sees now, asked of the stub with `m`. */
+gboolean kd_target_read_cpu (
+	KdTarget *target, unsigned cpu, uint64_t va, void *buf, size_t len, GError **error);
+/* KdArch.walk over physical reads. */
+void kd_target_walk (KdTarget *target, const KdRegime *regime, uint64_t va, KdWalk *ret_walk);
+
+typedef struct {
+	uint64_t pa, size;
+	const char *name; /* "mach-virt.ram": QEMU's name of the block, NULL unknown */
+} KdRamRange;
+const KdRamRange *kd_target_ram (KdTarget *target, unsigned *ret_nr);
+
+typedef struct {
+	const char *path; /* "direct-mmap", "direct-vm", "rsp", "qmp": fastest in use */
+	const char *why;  /* why not a faster one; NULL if it is the fastest */
+} KdMemoryPath;
+KdMemoryPath kd_target_memory_path (const KdTarget *target);
+
+typedef struct {
+	const char *version; /* "7.2.22"; NULL unknown */
+	int pid;             /* 0 unknown or elsewhere */
+	const char *accel;   /* "tcg", "kvm"; NULL unknown */
+	const char *qmp;     /* path in use; NULL none */
+	const char *qmp_why; /* why there is none; NULL if there is one */
+	const char *stub;    /* address of the stub */
+} KdQemuInfo;
+KdQemuInfo kd_target_qemu_info (const KdTarget *target);
+
+/* HMP command over QMP, else qRcmd. Text answer, new string. */
+char *kd_target_hmp (KdTarget *target, const char *command, GError **error);
+
+/* --- run control --- */
+gboolean kd_target_cont (KdTarget *target, GError **error);
+/* Asks the running machine to stop and waits until it has. */
+gboolean kd_target_stop (KdTarget *target, GError **error);
+/* Waits for a stop; timeout_ms < 0: for ever (cancellable). FALSE with G_IO_ERROR_TIMED_OUT,
+ * CANCELLED, or LOST. */
+gboolean kd_target_wait (KdTarget *target, int timeout_ms, GError **error);
+/* One instruction on `cpu`, the others held. Fast: one vCont;s and its reply. */
+gboolean kd_target_step (KdTarget *target, unsigned cpu, GError **error);
+
+typedef enum {
+	KD_BREAK_SOFTWARE,
+	KD_BREAK_HARDWARE,
+	KD_WATCH_WRITE,
+	KD_WATCH_READ,
+	KD_WATCH_ACCESS,
+} KdBreakKind;
+
+typedef struct {
+	int number; /* 1.. as shown to the user */
+	KdBreakKind kind;
+	uint64_t va;
+	uint64_t len; /* watchpoints, bytes */
+	gboolean inserted;
+	uint64_t hits;
+	const char *text; /* what the user wrote */
+} KdBreak;
+
+/* Number of the new breakpoint (> 0), or 0 and an error. */
+int kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
+	const char *text, GError **error);
+gboolean kd_target_break_delete (KdTarget *target, int number, GError **error);
+/* Array of KdBreak, valid until the next change. */
+const KdBreak *kd_target_breaks (const KdTarget *target, unsigned *ret_nr);

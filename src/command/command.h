@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <gio/gio.h>
+#include <json-glib/json-glib.h>
+
+#include "command/session.h"
+
+/*
+ * A command is one row: from it come the CLI, the shell, completion, --help, the man page, JSON-RPC
+ * methods and, later, gdb's `monitor kvmdbg NAME`. One file a command (`command/vms.c` has
+ * `kd_command_vms`); table.c lists them.
+ */
+typedef struct KdCommand KdCommand;
+typedef struct KdArgs KdArgs;
+
+typedef enum {
+	KD_ARG_FLAG,   /* --all, -a */
+	KD_ARG_STRING, /* --name N */
+	KD_ARG_UINT,   /* --cpu 1, 0x10 */
+	KD_ARG_EXPR,   /* address or expression, kept as text; evaluated by the command */
+	KD_ARG_REST,   /* positional only: all that is left, joined with single spaces */
+	KD_ARG_FILE,   /* path; the CLI makes it absolute */
+} KdArgKind;
+
+typedef enum {
+	KD_ARG_REQUIRED = 1 << 0, /* positional must be given */
+	KD_ARG_REPEATED = 1 << 1, /* last positional: any number */
+} KdArgFlags;
+
+typedef struct {
+	const char *name; /* JSON parameter; option "--name"; positionals: shown in upper case */
+	char short_name;  /* 'a' or 0 */
+	KdArgKind kind;
+	unsigned flags;
+	gboolean positional;
+	const char *meta; /* "N", "FILE" */
+	const char *help; /* one line, lower case */
+} KdArg;
+
+typedef enum {
+	KD_COMMAND_NO_SESSION = 1 << 0,   /* runs without a session (attach, sessions) */
+	KD_COMMAND_NEEDS_STOP = 1 << 1,   /* refuses while the machine runs */
+	KD_COMMAND_NEEDS_KERNEL = 1 << 2, /* refuses when no kernel was found or no image */
+	KD_COMMAND_IN_CLIENT = 1 << 3,    /* the CLI itself does it (shell, gdb) */
+} KdCommandFlags;
+
+struct KdCommand {
+	const char *name;
+	const char *group;   /* "session", "run", "machine", "symbols", "kernel", "KVM" */
+	const char *summary; /* one line, lower case, no full stop */
+	const char *help;    /* paragraphs for --help and the man page; may be NULL */
+	const char *example; /* command lines, one a line; may be NULL */
+	const KdArg *args;   /* ends with name NULL */
+	unsigned flags;
+	/* Runs in the session's worker. New JSON tree, or NULL and an error. */
+	JsonNode *(*run) (KdSession *session, const KdArgs *args, GError **error);
+	/* Text from the result and from nothing else. */
+	void (*render) (JsonNode *result, KdText *text);
+	/* Candidates for the word being typed; may be NULL. */
+	void (*complete) (KdSession *session, const char *arg_name, const char *word,
+		GPtrArray *ret_candidates);
+};
+
+/* --- arguments, already checked against the row --- */
+gboolean kd_args_flag (const KdArgs *args, const char *name);
+const char *kd_args_string (const KdArgs *args, const char *name); /* NULL: not given */
+gboolean kd_args_uint (
+	const KdArgs *args, const char *name, uint64_t *ret_value);     /* FALSE: not given */
+const char *const *kd_args_list (const KdArgs *args, const char *name); /* REPEATED; never NULL */
+
+/* From a command line's words (after the command's name), or from JSON-RPC named parameters. USAGE
+ * on error. */
+KdArgs *kd_args_from_argv (const KdCommand *command, const char *const *argv, GError **error);
+KdArgs *kd_args_from_json (const KdCommand *command, JsonObject *params, GError **error);
+void kd_args_free (KdArgs *args);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdArgs, kd_args_free)
+
+/* --- the table --- */
+const KdCommand *const *kd_commands (void);             /* NULL-terminated, in help order */
+const KdCommand *kd_command_by_name (const char *name); /* NULL: none */

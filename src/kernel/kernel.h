@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "image/image.h"
+#include "target/target.h"
+
+/*
+ * The Linux kernel that runs on a target: where it lies (KASLR), its tables, its memory by space.
+ * It joins a target (memory, registers) and an image (what the file says). Used from the session's
+ * worker thread only.
+ */
+typedef struct KdKernel KdKernel;
+
+#define KD_KERNEL_ERROR (kd_kernel_error_quark())
+GQuark kd_kernel_error_quark (void);
+
+typedef enum {
+	KD_KERNEL_ERROR_NOT_FOUND, /* no such symbol, type, task, member */
+	KD_KERNEL_ERROR_MISMATCH,  /* the running kernel is not this image: message has both
+				      build-ids */
+	KD_KERNEL_ERROR_NO_KERNEL, /* no kernel found in memory */
+	KD_KERNEL_ERROR_CORRUPT,   /* a list that loops, a pointer to nowhere: message names the
+				      object */
+	KD_KERNEL_ERROR_SYNTAX,    /* an expression that does not parse: message has the column */
+	KD_KERNEL_ERROR_TYPE,      /* an operation this type does not have */
+	KD_KERNEL_ERROR_RANGE,     /* index, CPU or offset out of range */
+} KdKernelError;
+
+typedef struct {
+	const char *vmlinux;
+	const char *const *debug_dirs;
+	const char *cache_dir;
+	gboolean force; /* use vmlinux though its build-id is another */
+} KdKernelOptions;
+
+/*
+ * Finds the kernel with no hint but the image: KASLR offset, physical offset, root table, VA bits.
+ * Borrows `target`. The image is found by the options, else by the build-id read from memory.
+ */
+KdKernel *kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error);
+void kd_kernel_free (KdKernel *kernel);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdKernel, kd_kernel_free)
+
+KdTarget *kd_kernel_target (const KdKernel *kernel);
+KdImage *kd_kernel_image (const KdKernel *kernel);
+const char *kd_kernel_release (const KdKernel *kernel);   /* "6.1.0-50-cloud-arm64" */
+const char *kd_kernel_build_id (const KdKernel *kernel);  /* hex, as running */
+uint64_t kd_kernel_kaslr_offset (const KdKernel *kernel); /* run-time minus link-time address */
+uint64_t kd_kernel_phys_base (
+	const KdKernel *kernel); /* physical address of _text (_stext's image) */
+unsigned kd_kernel_va_bits (const KdKernel *kernel);
+uint64_t kd_kernel_pac_mask (const KdKernel *kernel);
+const KdRegime *kd_kernel_regime (const KdKernel *kernel); /* the host kernel's own tables */
+/* Highest CPU number + 1 the kernel may use (nr_cpu_ids). Target CPU index i is kernel CPU i. */
+unsigned kd_kernel_nr_cpus (const KdKernel *kernel);
+/* The link-time address of run-time address `addr` when it is in the kernel image's range. */
+gboolean kd_kernel_link_addr (const KdKernel *kernel, uint64_t addr, uint64_t *ret_link);
+
+/* --- memory by space --- */
+/* VM spaces are resolved by what kd_kernel_set_vm_reader() was given. */
+gboolean kd_kernel_read (KdKernel *kernel, KdAddr addr, void *buf, size_t len, GError **error);
+gboolean kd_kernel_read_u64 (KdKernel *kernel, uint64_t va, uint64_t *ret_value, GError **error);
+gboolean kd_kernel_read_ptr (KdKernel *kernel, uint64_t va, uint64_t *ret_value, GError **error);
+/* At most `max` bytes up to NUL; new string, escaped nowhere (may hold any byte but NUL). */
+char *kd_kernel_read_cstring (KdKernel *kernel, uint64_t va, size_t max, GError **error);
+/* The walk of `addr` (any space that has tables), for `translate`. FALSE only if the space itself
+ * is bad. */
+gboolean kd_kernel_walk (
+	KdKernel *kernel, KdAddr addr, KdWalk *ret_walk, KdRegime *ret_regime, GError **error);
+typedef gboolean (*KdVmReadFunc) (KdKernel *kernel, int32_t vm, uint64_t gpa, void *buf, size_t len,
+	void *data, GError **error);
+void kd_kernel_set_vm_reader (KdKernel *kernel, KdVmReadFunc func, void *data);
+
+/* --- symbols at run-time addresses --- */
+typedef struct {
+	const char *name; /* valid as long as the kernel */
+	uint64_t addr;    /* run time */
+	uint64_t size;
+	char kind;
+	const char *module; /* NULL: vmlinux */
+} KdKernelSymbol;
+
+gboolean kd_kernel_symbol (KdKernel *kernel, const char *name, KdKernelSymbol *ret_symbol);
+gboolean kd_kernel_symbol_at (KdKernel *kernel, uint64_t addr, KdKernelSymbol *ret_symbol);
+/* As kd_kernel_symbol(), but NOT_FOUND with the nearest names. */
+gboolean kd_kernel_symbol_addr (
+	KdKernel *kernel, const char *name, uint64_t *ret_addr, GError **error);
+/* "vectors+0x200", or "0x…" when nothing covers it; new string. */
+char *kd_kernel_symbolize (KdKernel *kernel, uint64_t addr);
+
+/* --- per-CPU data --- */
+/* Offset of CPU `cpu`'s area; RANGE when there is no such CPU. */
+gboolean kd_kernel_percpu_offset (
+	KdKernel *kernel, unsigned cpu, uint64_t *ret_offset, GError **error);

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "proto/rsp-frame.h"
+#include "proto/rsp-packet.h"
+
+/*
+ * The client's half of RSP as a machine without IO: requests in, bytes out; bytes in, events out.
+ * All-stop: one request in flight; while the machine runs only the interrupt may be sent.
+ *
+ * Use: build a KdRspRequest, kd_rsp_client_send (), write what kd_rsp_client_out () shows, read,
+ * kd_rsp_client_feed () until an event is the answer. After each feed there may be bytes to write
+ * (acks, retransmissions).
+ */
+#define KD_RSP_RETRIES_MAX 5 /* for one request or one reply, each direction */
+
+typedef enum {
+	KD_RSP_EVENT_REPLY, /* ends the request in flight; payload for the parser of that request */
+	KD_RSP_EVENT_STOP, /* a stop reply that answers no request (QEMU sends one after connecting)
+			    */
+	KD_RSP_EVENT_OUTPUT, /* console output: payload is decoded bytes */
+	KD_RSP_EVENT_NOTIFICATION,
+	KD_RSP_EVENT_STRAY, /* a packet that answers nothing and is no stop reply: to be ignored */
+} KdRspEventKind;
+
+typedef struct {
+	KdRspEventKind kind;
+	const char *payload; /* NUL-terminated behind `len`; valid until the next feed */
+	size_t len;
+} KdRspEvent;
+
+typedef struct KdRspClient KdRspClient;
+
+KdRspClient *kd_rsp_client_new (void);
+void kd_rsp_client_free (KdRspClient *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdRspClient, kd_rsp_client_free)
+
+/* What the stub advertised so far. Kept up to date from the answers. */
+const KdRspFeatures *kd_rsp_client_get_features (const KdRspClient *client);
+
+/*
+ * Queues a request. KD_PROTO_ERROR_STATE when one is in flight, TOO_LARGE when it is over the
+ * stub's packet size. The expected answer is the builder's.
+ */
+gboolean kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error);
+
+/* Queues the interrupt byte; STATE unless the machine runs on our request. The stop comes as that
+ * request's REPLY. */
+gboolean kd_rsp_client_interrupt (KdRspClient *client, GError **error);
+
+/* A request is in flight (also while running) / it is one that resumed the machine. */
+gboolean kd_rsp_client_is_busy (const KdRspClient *client);
+gboolean kd_rsp_client_is_running (const KdRspClient *client);
+
+/* Bytes to write now; empty: *ret_len 0. Valid until the next call that is not kd_rsp_client_get_*.
+ */
+const uint8_t *kd_rsp_client_out (KdRspClient *client, size_t *ret_len);
+void kd_rsp_client_out_written (KdRspClient *client, size_t len);
+
+/*
+ * MESSAGE: one event. FAILED: the request in flight has failed and is over (RETRIES, TOO_LARGE,
+ * CHECKSUM in no-ack mode, a malformed answer to a feature question), or, with none in flight, the
+ * peer talks something else than RSP (MALFORMED). A single damaged packet is no failure: it is
+ * asked for again.
+ */
+KdDecode kd_rsp_client_feed (KdRspClient *client, const void *data, size_t len, size_t *ret_used,
+	KdRspEvent *ret_event, GError **error);
+
+/* End of file: sets *error (CLOSED) and returns FALSE when a request was in flight; it is over
+ * then. */
+gboolean kd_rsp_client_eof (KdRspClient *client, GError **error);

@@ -1,0 +1,354 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What machines are made of: kernels, QEMUs and initrds, kept in a cache.
+
+Each entry of the cache is a folder named after what it was made from (package and version, or the
+hash of its sources), so a newer package or an edited source makes a new entry. An entry appears whole
+or not at all: it is made in a temporary folder beside it and renamed, under a lock of its name.
+"""
+
+import contextlib
+import fcntl
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+# Which version of a package the archive has is asked once in so long; booting needs no network then.
+RESOLVE_AGE_S = 7 * 24 * 3600
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+# The release whose packages the machines are made from, whatever the machine we are on runs.
+RELEASE = "bookworm"
+
+
+class AssetError(Exception):
+    """An input of a machine could not be fetched or made; the text is for people."""
+
+
+def cache_dir():
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = pathlib.Path(base) / "kvmdbg-tests"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def say(text):
+    print(f"machine: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def locked(name):
+    """Hold the cache's lock NAME, waiting for whoever makes the same thing now."""
+    folder = cache_dir() / ".locks"
+    folder.mkdir(exist_ok=True)
+    with open(folder / name, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def entry(name, make):
+    """The folder NAME of the cache; where it is absent, make(folder) fills it first."""
+    path = cache_dir() / name
+    if path.is_dir():
+        return path
+    with locked(name):
+        if path.is_dir():
+            return path
+        temp = pathlib.Path(tempfile.mkdtemp(prefix=f".{name}.", dir=cache_dir()))
+        try:
+            make(temp)
+            temp.chmod(0o755)
+            temp.rename(path)
+        finally:
+            shutil.rmtree(temp, ignore_errors=True)
+    return path
+
+
+def run(argv, what, **kwargs):
+    """Standard output of ARGV; AssetError with WHAT and the last line of its complaint otherwise."""
+    try:
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kwargs)
+    except OSError as error:
+        raise AssetError(f"{what}: {error}") from error
+    if done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise AssetError(f"{what}: {lines[-1] if lines else f'status {done.returncode}'}")
+    return done.stdout
+
+
+class Apt:
+    """Debian's archive as one architecture of RELEASE sees it, without touching this machine's apt."""
+
+    def __init__(self, arch, backports=False):
+        self.arch = arch
+        self.name = f"{arch}-{RELEASE}" + ("-backports" if backports else "")
+        self.backports = backports
+        self.state = cache_dir() / "apt" / self.name
+        self.updated = False
+
+    def _options(self):
+        options = {
+            "APT::Architecture": self.arch,
+            "APT::Architectures": self.arch,
+            "APT::Sandbox::User": "root",
+            "Acquire::Languages": "none",
+            "Dir::State::Lists": self.state / "lists",
+            "Dir::State::status": "/dev/null",
+            "Dir::Cache": self.state / "cache",
+            "Dir::Etc::sourcelist": self.state / "sources.list",
+            "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::Etc::preferencesparts": "/dev/null",
+        }
+        return [f"-o{key}={value}" for key, value in options.items()]
+
+    def _sources(self):
+        """Lines of a sources.list: the addresses this machine's own apt uses, for RELEASE."""
+        out = run(["apt-get", "indextargets", "--no-release-info", "--format",
+                   "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"], "apt-get indextargets")
+        targets = sorted({tuple(line.split()) for line in out.decode().splitlines()
+                          if len(line.split()) == 3})
+        own = ""
+        with open("/etc/os-release", encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.strip().partition("=")
+                if key == "VERSION_CODENAME":
+                    own = value.strip('"')
+        suites = [own, f"{own}-updates", f"{own}-security"]
+        found = [(site, suite.replace(own, RELEASE)) for site, suite, component in targets
+                 if own and component == "main" and suite in suites]
+        # Only Debian's own archive has the -updates suite, and backports are beside it.
+        main = [site for site, suite in found if suite.endswith("-updates")]
+        main = main or [site for site, suite in found if suite == RELEASE]
+        if not main:
+            raise AssetError("no Debian archive among this machine's apt sources")
+        if self.backports:
+            found = [(main[0], RELEASE), (main[0], f"{RELEASE}-backports")]
+        return [f"deb [signed-by={KEYRING}] {site} {suite} main\n" for site, suite in found]
+
+    def update(self):
+        if self.updated:
+            return
+        for folder in ("lists/partial", "cache/archives/partial"):
+            (self.state / folder).mkdir(parents=True, exist_ok=True)
+        (self.state / "sources.list").write_text("".join(self._sources()), encoding="utf-8")
+        run(["apt-get", *self._options(), "-qq", "update"], f"apt-get update for {self.name}")
+        self.updated = True
+
+    def _show(self, package):
+        suite = ["-t", f"{RELEASE}-backports"] if self.backports else []
+        # Without --no-all-versions another suite's version can come first.
+        out = run(["apt-cache", *self._options(), *suite, "show", "--no-all-versions", package],
+                  f"apt-cache show {package}:{self.arch}")
+        fields = {}
+        for line in out.decode().splitlines():
+            key, colon, value = line.partition(": ")
+            if colon and not line.startswith(" "):
+                fields.setdefault(key, value)
+        return fields
+
+    def resolve(self, package, refresh=False):
+        """{name, version, depends} of PACKAGE, remembered for RESOLVE_AGE_S."""
+        note = cache_dir() / "apt" / f"{self.name}.{package}.json"
+        known = None
+        with contextlib.suppress(OSError, ValueError):
+            known = json.loads(note.read_text(encoding="utf-8"))
+            if not refresh and time.time() - note.stat().st_mtime < RESOLVE_AGE_S:
+                return known
+        try:
+            with locked(f"apt-{self.name}"):
+                self.update()
+                fields = self._show(package)
+        except AssetError as error:
+            if known:
+                say(f"{error}; staying with {package} {known['version']}")
+                return known
+            raise
+        known = {"name": package, "version": fields["Version"], "depends": fields.get("Depends", "")}
+        temp = note.with_suffix(f".{os.getpid()}")
+        temp.write_text(json.dumps(known), encoding="utf-8")
+        temp.rename(note)
+        return known
+
+    def download(self, package, version, folder):
+        """Fetch one .deb into FOLDER; its path."""
+        say(f"fetching {package} {version} ({self.arch})")
+        with locked(f"apt-{self.name}"):
+            self.update()
+            run(["apt-get", *self._options(), "-qq", "download", f"{package}={version}"],
+                f"apt-get download {package}:{self.arch}", cwd=folder)
+        return next(pathlib.Path(folder).glob(f"{package}_*.deb"))
+
+
+def unpack(deb, folder, *patterns):
+    """Unpack those files of DEB that match PATTERNS (all without) into FOLDER."""
+    tar = ["tar", "-x", "-C", str(folder)]
+    if patterns:
+        tar += ["--wildcards", "--no-anchored", *patterns]
+    with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(deb)], stdout=subprocess.PIPE) as source:
+        run(tar, f"unpacking {deb.name}", stdin=source.stdout)
+    if source.returncode:
+        raise AssetError(f"unpacking {deb.name}: dpkg-deb failed")
+
+
+def file_safe(text):
+    return "".join(c if c.isalnum() or c in ".+-" else "_" for c in text)
+
+
+# The kernels: one row each. "modules" are those that make /dev/kvm, in the order they load.
+KERNELS = {
+    ("arm64", "6.1"): {"flavour": "cloud-arm64", "backports": False, "modules": []},
+    ("arm64", "6.12"): {"flavour": "cloud-arm64", "backports": True, "modules": []},
+}
+
+
+def kernel(arch, series, refresh=False):
+    """Folder with `vmlinuz`, `vmlinux` (with debug information), `modules/*.ko`, `info.json`."""
+    row = KERNELS.get((arch, series))
+    if not row:
+        known = ", ".join(sorted(s for a, s in KERNELS if a == arch)) or "none"
+        raise AssetError(f"no kernel {series} for {arch} (known: {known})")
+    apt = Apt(arch, row["backports"])
+    meta = apt.resolve(f"linux-image-{row['flavour']}-dbg", refresh)
+    debug_package = meta["depends"].split()[0]
+    if not debug_package.endswith("-dbg"):
+        raise AssetError(f"{meta['name']} depends on {meta['depends']!r}, not on a -dbg package")
+    image_package = debug_package[: -len("-dbg")] + "-unsigned"
+    version = meta["version"]
+
+    def make(folder):
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            temp = pathlib.Path(temp)
+            image = apt.download(image_package, version, temp)
+            unpack(image, temp, "boot/vmlinuz-*", "boot/config-*")
+            debug = apt.download(debug_package, version, temp)
+            wanted = ["usr/lib/debug/boot/vmlinux-*"]
+            wanted += [f"*/{name}.ko" for name in row["modules"]]
+            unpack(debug, temp, *wanted)
+            vmlinuz = next(temp.glob("boot/vmlinuz-*"))
+            vmlinuz.rename(folder / "vmlinuz")
+            next(temp.glob("boot/config-*")).rename(folder / "config")
+            next(temp.glob("usr/lib/debug/boot/vmlinux-*")).rename(folder / "vmlinux")
+            if row["modules"]:
+                modules(image, temp, folder, row["modules"])
+            release = vmlinuz.name.partition("-")[2]
+            (folder / "info.json").write_text(json.dumps(
+                {"arch": arch, "series": series, "release": release, "package": image_package,
+                 "version": version, "modules": row["modules"]}), encoding="utf-8")
+
+    return entry(f"kernel-{arch}-{file_safe(version)}", make)
+
+
+def modules(image, temp, folder, names):
+    """Put what the machine loads in modules/, what has their debug information in debug/."""
+    (folder / "debug").mkdir()
+    for name in names:
+        for path in temp.glob(f"usr/lib/debug/**/{name}.ko"):
+            path.rename(folder / "debug" / path.name)
+    unpack(image, temp, *(f"*/{name}.ko*" for name in names))
+    (folder / "modules").mkdir()
+    for name in names:
+        packed = next(temp.glob(f"lib/modules/**/{name}.ko*"), None)
+        if not packed:
+            raise AssetError(f"{image.name} has no module {name}")
+        data = packed.read_bytes()
+        if packed.suffix == ".xz":
+            data = lzma.decompress(data)
+        (folder / "modules" / f"{name}.ko").write_bytes(data)
+
+
+# QEMU per architecture: program, package, options of the machine.
+QEMUS = {
+    "arm64": {"program": "qemu-system-aarch64", "package": "qemu-system-arm"},
+    "amd64": {"program": "qemu-system-x86_64", "package": "qemu-system-x86"},
+}
+
+
+def host_arch():
+    return run(["dpkg", "--print-architecture"], "dpkg").decode().strip()
+
+
+def qemu(arch, which, refresh=False):
+    """(program, options before all others) of QEMU WHICH: "7.2" (installed), "10", or a path."""
+    row = QEMUS[arch]
+    if "/" in which:
+        if not os.access(which, os.X_OK):
+            raise AssetError(f"{which}: no such program")
+        return which, []
+    if which == "7.2":
+        program = shutil.which(row["program"])
+        if not program:
+            raise AssetError(f"no {row['program']} installed (scripts/setup installs it)")
+        return program, []
+    if which != "10":
+        raise AssetError(f"no QEMU {which} known (7.2, 10, or a path)")
+    apt = Apt(host_arch(), backports=True)
+    meta = apt.resolve(row["package"], refresh)
+    data = apt.resolve("qemu-system-data", refresh)
+
+    def make(folder):
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            unpack(apt.download(row["package"], meta["version"], temp), folder, "usr/bin/qemu-system-*")
+            unpack(apt.download("qemu-system-data", data["version"], temp), folder, "usr/share/qemu/*")
+
+    folder = entry(f"{row['package']}-{file_safe(meta['version'])}", make)
+    return str(folder / "usr/bin" / row["program"]), ["-L", str(folder / "usr/share/qemu"),
+                                                      "-L", "/usr/share/qemu", "-L", "/usr/share/seabios"]
+
+
+def cpio(files):
+    """A newc archive of FILES: {path: (mode, bytes)}; folders are given like files, with no bytes."""
+    out = bytearray()
+    for number, (path, (mode, data)) in enumerate([*files.items(), ("TRAILER!!!", (0, b""))], 1):
+        name = path.encode() + b"\0"
+        fields = [number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0]
+        out += b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        out += b"\0" * (-len(out) % 4) + data
+        out += b"\0" * (-len(out) % 4)
+    return bytes(out)
+
+
+CROSS = {"arm64": "aarch64-linux-gnu-gcc", "amd64": "x86_64-linux-gnu-gcc"}
+
+
+def initrd(arch, kernel_folder, refresh=False):
+    """Folder with `initrd` and `nested` (the guest program, with its symbols)."""
+    busybox = Apt(arch).resolve("busybox-static", refresh)
+    sources = sorted((HERE / "nested").glob("*.[chS]")) + [HERE / "nested" / "init"]
+    mods = sorted((kernel_folder / "modules").glob("*.ko"))
+    digest = hashlib.sha256()
+    for path in [*sources, pathlib.Path(__file__)]:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    digest.update(json.dumps([busybox, arch, kernel_folder.name if mods else ""]).encode())
+
+    def shell(folder):
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            temp = pathlib.Path(temp)
+            unpack(Apt(arch).download("busybox-static", busybox["version"], temp), temp)
+            (next(temp.glob("**/bin/busybox"))).rename(folder / "busybox")
+
+    def make(folder):
+        box = entry(f"busybox-{arch}-{file_safe(busybox['version'])}", shell) / "busybox"
+        program = [str(path) for path in sources if path.suffix == ".c" and
+                   path.stem.rpartition("-")[2] in ("nested", arch)]
+        program += [str(path) for path in sources if path.suffix == ".S" and path.stem.endswith(arch)]
+        run([CROSS[arch], "-static", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-pthread",
+             "-o", str(folder / "nested"), *program], "building the nested guest")
+        files = {name: (0o40755, b"") for name in ("bin", "proc", "sys", "dev", "run", "tmp", "modules")}
+        files["init"] = (0o100755, (HERE / "nested" / "init").read_bytes())
+        files["bin/busybox"] = (0o100755, box.read_bytes())
+        files["bin/nested"] = (0o100755, (folder / "nested").read_bytes())
+        for path in mods:
+            files[f"modules/{path.name}"] = (0o100644, path.read_bytes())
+        info = json.loads((kernel_folder / "info.json").read_text(encoding="utf-8"))
+        files["modules/order"] = (0o100644, " ".join(info["modules"]).encode())
+        with open(folder / "initrd", "wb") as out:
+            out.write(gzip.compress(cpio(files), 6))
+
+    return entry(f"initrd-{arch}-{digest.hexdigest()[:16]}", make)

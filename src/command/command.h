@@ -20,12 +20,13 @@ typedef enum {
 	KD_ARG_UINT,   /* --cpu 1, 0x10 */
 	KD_ARG_EXPR,   /* address or expression, kept as text; evaluated by the command */
 	KD_ARG_REST,   /* positional only: all that is left, joined with single spaces */
-	KD_ARG_FILE,   /* path; the CLI makes it absolute */
+	KD_ARG_FILE,   /* path; relative to the client's folder */
+	KD_ARG_PEER,   /* ":1234", "HOST:PORT", "unix:PATH" or a path as in KD_ARG_FILE */
 } KdArgKind;
 
 typedef enum {
 	KD_ARG_REQUIRED = 1 << 0, /* positional must be given */
-	KD_ARG_REPEATED = 1 << 1, /* last positional: any number */
+	KD_ARG_REPEATED = 1 << 1, /* option: again and again; last positional: any number */
 } KdArgFlags;
 
 typedef struct {
@@ -42,12 +43,14 @@ typedef enum {
 	KD_COMMAND_NO_SESSION = 1 << 0,   /* runs without a session (attach, sessions) */
 	KD_COMMAND_NEEDS_STOP = 1 << 1,   /* refuses while the machine runs */
 	KD_COMMAND_NEEDS_KERNEL = 1 << 2, /* refuses when no kernel was found or no image */
-	KD_COMMAND_IN_CLIENT = 1 << 3,    /* the CLI itself does it (shell, gdb) */
+	KD_COMMAND_IN_CLIENT = 1 << 3,    /* the CLI itself does it (shell, gdb); `run` is NULL */
+	KD_COMMAND_IN_DAEMON = 1 << 4,    /* the daemon answers from its own state; `run` is NULL */
+	KD_COMMAND_REPEATS = 1 << 5,      /* an empty line in the shell does it again (step) */
 } KdCommandFlags;
 
 struct KdCommand {
 	const char *name;
-	const char *group;   /* "session", "run", "machine", "symbols", "kernel", "KVM" */
+	const char *group;   /* "session", "run", "machine", "symbols", "kernel", "KVM", "triage" */
 	const char *summary; /* one line, lower case, no full stop */
 	const char *help;    /* paragraphs for --help and the man page; may be NULL */
 	const char *example; /* command lines, one a line; may be NULL */
@@ -69,13 +72,32 @@ gboolean kd_args_uint (
 	const KdArgs *args, const char *name, uint64_t *ret_value);     /* FALSE: not given */
 const char *const *kd_args_list (const KdArgs *args, const char *name); /* REPEATED; never NULL */
 
-/* From a command line's words (after the command's name), or from JSON-RPC named parameters. USAGE
- * on error. */
+/*
+ * From a command line's words (after the command's name), or from JSON-RPC named parameters (the
+ * ones that concern the call and not the command, such as "session", are left alone). NULL and
+ * KD_COMMAND_ERROR_USAGE on error.
+ *
+ * Options may stand anywhere; "--" ends them. "-1" and "-(x)" are expressions, not options. Words
+ * of a KD_ARG_REST are taken as they are unless they are exactly one of the command's options.
+ */
 KdArgs *kd_args_from_argv (const KdCommand *command, const char *const *argv, GError **error);
 KdArgs *kd_args_from_json (const KdCommand *command, JsonObject *params, GError **error);
+/* Makes relative paths (KD_ARG_FILE, KD_ARG_PEER) absolute from `cwd`. */
+void kd_args_resolve_paths (KdArgs *args, const char *cwd);
 void kd_args_free (KdArgs *args);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdArgs, kd_args_free)
 
 /* --- the table --- */
 const KdCommand *const *kd_commands (void);             /* NULL-terminated, in help order */
 const KdCommand *kd_command_by_name (const char *name); /* NULL: none */
+/* By name, else USAGE "unknown command" with the nearest names. */
+const KdCommand *kd_command_find (const char *name, GError **error);
+/*
+ * Runs one command: checks its flags against the session (NO_SESSION, NEEDS_STOP, NEEDS_KERNEL),
+ * then `run`. Worker thread.
+ */
+JsonNode *kd_command_run (
+	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error);
+/* New string: the row's rendering, or pretty JSON where it has none. */
+char *kd_command_render (
+	const KdCommand *command, JsonNode *result, gboolean color, unsigned columns);

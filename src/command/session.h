@@ -13,7 +13,24 @@ typedef struct {
 	KdKernel *kernel;          /* NULL when none was found */
 	GError *kernel_error;      /* why there is no kernel */
 	GCancellable *cancellable; /* of the running command */
+	char *runtime_dir;         /* where notes for the next daemon are kept; NULL: none */
+	char *notice; /* one line for whoever attached: what an earlier daemon left; or NULL */
 } KdSession;
+
+KdSession *kd_session_new (const char *name);
+/* Closes kernel and target; a target not detached before is left as a dropped connection leaves it.
+ */
+void kd_session_free (KdSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdSession, kd_session_free)
+
+/* "running", "stopped", "dump", "lost"; "none" before attach. Static. */
+const char *kd_session_state_name (const KdSession *session);
+/* {reason, cpu, …} of the last stop; NULL while running. New. */
+JsonObject *kd_session_stop_json (const KdSession *session);
+/*
+ * "breakpoint 2 on CPU 1 at 0x… vectors+0x200" from {stop} as above, for rendering; new string.
+ */
+char *kd_session_stop_text (JsonObject *stop);
 
 #define KD_COMMAND_ERROR (kd_command_error_quark())
 GQuark kd_command_error_quark (void);
@@ -43,11 +60,27 @@ typedef enum {
 
 typedef struct KdText KdText; /* output being built: knows colour and width */
 
+/*
+ * Control characters in strings (guest memory holds any byte) come out as \xNN, so that no output
+ * drives the terminal; newline and tab stay.
+ */
+KdText *kd_text_new (gboolean color, unsigned columns);
+/* Frees `text` and returns what was built; new string. */
+char *kd_text_finish (KdText *text);
+void kd_text_free (KdText *text);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdText, kd_text_free)
+
 void kd_text_add (KdText *text, KdStyle style, const char *string);
 void kd_text_printf (KdText *text, KdStyle style, const char *format, ...) G_GNUC_PRINTF (3, 4);
 unsigned kd_text_columns (const KdText *text);
-/* Rows whose columns align: cells are added in order, then a row ends. */
+/*
+ * Rows whose columns align: cells are added in order, then a row ends. A column whose cells all are
+ * KD_STYLE_NUMBER is aligned to the right. `headings` is NULL-terminated, or NULL for none. A NULL
+ * cell is empty; a short row is fine.
+ */
 void kd_text_table_begin (KdText *text, const char *const *headings);
 void kd_text_table_cell (KdText *text, KdStyle style, const char *string); /* copies */
+void kd_text_table_cellf (KdText *text, KdStyle style, const char *format, ...)
+	G_GNUC_PRINTF (3, 4);
 void kd_text_table_end_row (KdText *text);
 void kd_text_table_end (KdText *text);

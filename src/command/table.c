@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/nearest.h"
+#include "command/command.h"
+
+/* command-rows.h is made by meson.build from its list: one KD_ROW (name) a command. */
+#define KD_ROW(row) extern const KdCommand kd_command_##row;
+#include "command-rows.h"
+#undef KD_ROW
+
+static const KdCommand *const commands[] = {
+#define KD_ROW(row) &kd_command_##row,
+#include "command-rows.h"
+#undef KD_ROW
+	NULL};
+
+const KdCommand *const *
+kd_commands (void)
+{
+	return commands;
+}
+
+const KdCommand *
+kd_command_by_name (const char *name)
+{
+	for (const KdCommand *const *command = commands; *command; command++)
+		if (strcmp ((*command)->name, name) == 0)
+			return *command;
+	return NULL;
+}
+
+const KdCommand *
+kd_command_find (const char *name, GError **error)
+{
+	const KdCommand *command = kd_command_by_name (name);
+	g_autoptr (KdNearest) nearest = NULL;
+	g_autofree char *hint = NULL;
+
+	if (command)
+		return command;
+	nearest = kd_nearest_new (name);
+	for (const KdCommand *const *row = commands; *row; row++)
+		kd_nearest_offer (nearest, (*row)->name);
+	hint = kd_nearest_hint (nearest);
+	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE, "unknown command “%s”%s",
+		name, *hint ? hint : " (“help” lists them)");
+	return NULL;
+}
+
+static gboolean
+check_session (const KdCommand *command, const KdSession *session, GError **error)
+{
+	KdTargetState state;
+
+	if (command->flags & KD_COMMAND_NO_SESSION)
+		return TRUE;
+	if (!session || !session->target) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NO_SESSION,
+			"%s: no machine is attached (“attach ADDR” first)", command->name);
+		return FALSE;
+	}
+	state = kd_target_state (session->target);
+	if (state == KD_TARGET_LOST && strcmp (command->name, "detach") != 0 &&
+		strcmp (command->name, "status") != 0) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+			"%s: the machine is gone (“detach”, then attach again)", command->name);
+		return FALSE;
+	}
+	if (command->flags & KD_COMMAND_NEEDS_STOP && state == KD_TARGET_RUNNING) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NEEDS_STOP,
+			"%s: the machine is running (“stop” first)", command->name);
+		return FALSE;
+	}
+	if (command->flags & KD_COMMAND_NEEDS_KERNEL && !session->kernel) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NEEDS_KERNEL,
+			"%s: no kernel is known: %s (attach with --vmlinux FILE or --debug-dir "
+			"DIR)",
+			command->name,
+			session->kernel_error ? session->kernel_error->message : "none found");
+		return FALSE;
+	}
+	return TRUE;
+}
+
+JsonNode *
+kd_command_run (const KdCommand *command, KdSession *session, const KdArgs *args, GError **error)
+{
+	if (!check_session (command, session, error))
+		return NULL;
+	g_return_val_if_fail (command->run, NULL);
+	return command->run (session, args, error);
+}
+
+char *
+kd_command_render (const KdCommand *command, JsonNode *result, gboolean color, unsigned columns)
+{
+	KdText *text;
+
+	if (!command->render) {
+		g_autofree char *json = kd_json_to_string (result, TRUE);
+
+		return g_strconcat (json, "\n", NULL);
+	}
+	text = kd_text_new (color, columns);
+	command->render (result, text);
+	return kd_text_finish (text);
+}

@@ -24,5 +24,15 @@ typedef enum {
 	KD_PROTO_ERROR_RETRIES, /* RSP: given up after retransmissions */
 } KdProtoError;
 
+/* Private data of an error, through which kd_rsp_error_code works. */
+typedef struct {
+	guint rsp_code;
+} KdProtoErrorPrivate;
+
 #define KD_PROTO_ERROR (kd_proto_error_quark())
 GQuark kd_proto_error_quark (void);
+
+/* Sets KD_PROTO_ERROR_REMOTE with the stub's "E.." code, "stub answered ENN". */
+void kd_proto_set_rsp_error (GError **error, guint code, const char *text);
+/* That code; 0 for any other error and for errors without a number. */
+guint kd_proto_get_rsp_code (const GError *error);

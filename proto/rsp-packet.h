@@ -19,6 +19,10 @@ typedef struct {
 } KdRspThread;
 
 #define KD_RSP_THREADS_MAX 4096
+#define KD_RSP_XFER_MAX (1024 * 1024)       /* one object read in pieces */
+#define KD_RSP_ANNEX_MAX 255                /* name of a target description */
+#define KD_RSP_PACKET_SIZE_MIN 64           /* a smaller PacketSize is refused */
+#define KD_RSP_PACKET_SIZE_MAX (512 * 1024) /* what we use of a stub's PacketSize */
 
 typedef enum {
 	KD_RSP_HAS_XFER_FEATURES = 1 << 0, /* qXfer:features:read */
@@ -177,7 +181,10 @@ gboolean kd_rsp_parse_memory (const char *payload, size_t len, size_t want, uint
 gboolean kd_rsp_parse_registers (const char *payload, size_t len, size_t max, uint8_t *ret_bytes,
 	size_t *ret_got, gboolean *ret_unavailable, GError **error);
 
-/* qXfer: appends the piece. */
+/*
+ * qXfer: appends the piece. A piece without bytes that is not the last is MALFORMED (asking again
+ * would never end), more than KD_RSP_XFER_MAX in all TOO_LARGE.
+ */
 gboolean kd_rsp_parse_xfer (
 	const char *payload, size_t len, GByteArray *into, gboolean *ret_last, GError **error);
 

@@ -16,14 +16,14 @@
 #define KD_TARGET_XML_BITSIZE_MAX 65536
 
 typedef struct {
-	char *name;
-	guint regnum;  /* for `p`, `P` */
-	guint bitsize; /* 8 to KD_TARGET_XML_BITSIZE_MAX, or 1 to 7 for odd stubs */
-	size_t size;   /* bytes it takes in `g`, `p` */
+	const char *name; /* strings here live as long as the layout */
+	guint regnum;     /* for `p`, `P` */
+	guint bitsize;    /* 8 to KD_TARGET_XML_BITSIZE_MAX, or 1 to 7 for odd stubs */
+	size_t size;      /* bytes it takes in `g`, `p` */
 	size_t offset; /* bytes from the start of a `g` reply; past its end: not in `g`, use `p` */
-	const char *type;    /* "int", "data_ptr", "uint128", …; interned, never NULL */
-	const char *group;   /* interned or NULL */
-	const char *feature; /* interned: "org.gnu.gdb.aarch64.core" */
+	const char *type;    /* "int", "data_ptr", "uint128", …; never NULL */
+	const char *group;   /* or NULL */
+	const char *feature; /* "org.gnu.gdb.aarch64.core" */
 	gboolean save_restore;
 } KdRegDesc;
 
@@ -31,7 +31,8 @@ typedef struct {
 	char *architecture;  /* "aarch64", "i386:x86-64", or NULL */
 	GArray *regs;        /* of KdRegDesc, by rising regnum */
 	GHashTable *by_name; /* name → KdRegDesc *, the first of that name */
-	size_t g_size;       /* bytes of all of them */
+	GStringChunk *strings;
+	size_t g_size; /* bytes of all of them */
 } KdRegLayout;
 
 /* The whole text of one annex (NUL-terminated, *ret_len without it), or NULL with an error. */

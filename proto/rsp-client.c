@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "proto/rsp-client.h"
+
+#include <string.h>
+
+#include "base/hex.h"
+#include "proto/stop-reply.h"
+
+/* Bytes that are no RSP before the first packet came: then the peer is no stub (an HTTP server's
+ * greeting). */
+#define JUNK_MAX 256
+
+struct KdRspClient {
+	KdRspDecoder *dec;
+	KdRspFeatures features;
+	GByteArray *out;
+	size_t out_done;    /* of `out`: written already */
+	GByteArray *last;   /* the request in flight, framed, for retransmission */
+	GByteArray *output; /* decoded text of an OUTPUT event */
+	gboolean busy;
+	KdRspExpect expect; /* of the request in flight */
+	gboolean acked;     /* the stub said '+' to it */
+	gboolean no_ack;
+	gboolean seen_packet; /* a good packet came at some time */
+	guint sent;           /* times `last` was sent */
+	guint nacked;         /* replies refused since the last good one */
+};
+
+KdRspClient *
+kd_rsp_client_new (void)
+{
+	KdRspClient *client = g_new0 (KdRspClient, 1);
+
+	client->dec = kd_rsp_decoder_new();
+	client->features = KD_RSP_FEATURES_INIT;
+	client->out = g_byte_array_new();
+	client->last = g_byte_array_new();
+	client->output = g_byte_array_new();
+	return client;
+}
+
+void
+kd_rsp_client_free (KdRspClient *client)
+{
+	if (!client)
+		return;
+	kd_rsp_decoder_free (client->dec);
+	g_byte_array_unref (client->out);
+	g_byte_array_unref (client->last);
+	g_byte_array_unref (client->output);
+	g_free (client);
+}
+
+const KdRspFeatures *
+kd_rsp_client_get_features (const KdRspClient *client)
+{
+	return &client->features;
+}
+
+gboolean
+kd_rsp_client_is_busy (const KdRspClient *client)
+{
+	return client->busy;
+}
+
+gboolean
+kd_rsp_client_is_running (const KdRspClient *client)
+{
+	return client->busy && client->expect == KD_RSP_EXPECT_RESUME;
+}
+
+static void
+queue (KdRspClient *client, const void *bytes, size_t len)
+{
+	g_byte_array_append (client->out, bytes, (guint)len);
+}
+
+const uint8_t *
+kd_rsp_client_out (KdRspClient *client, size_t *ret_len)
+{
+	*ret_len = client->out->len - client->out_done;
+	return client->out->data + client->out_done;
+}
+
+void
+kd_rsp_client_out_written (KdRspClient *client, size_t len)
+{
+	g_return_if_fail (len <= client->out->len - client->out_done);
+	client->out_done += len;
+	if (client->out_done < client->out->len)
+		return;
+	g_byte_array_set_size (client->out, 0);
+	client->out_done = 0;
+}
+
+gboolean
+kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error)
+{
+	if (client->busy) {
+		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_STATE,
+			client->expect == KD_RSP_EXPECT_RESUME
+				? "the machine is running"
+				: "a request to the stub is still unanswered");
+		return FALSE;
+	}
+	if (req->payload->len > client->features.packet_size) {
+		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_TOO_LARGE,
+			"request of %zu bytes is over the stub's packet size of %zu",
+			(size_t)req->payload->len, client->features.packet_size);
+		return FALSE;
+	}
+	g_byte_array_set_size (client->last, 0);
+	kd_rsp_frame_encode (client->last, req->payload->str, req->payload->len);
+	queue (client, client->last->data, client->last->len);
+	client->busy = TRUE;
+	client->expect = req->expect;
+	client->acked = FALSE;
+	client->sent = 1;
+	client->nacked = 0;
+	return TRUE;
+}
+
+gboolean
+kd_rsp_client_interrupt (KdRspClient *client, GError **error)
+{
+	if (!kd_rsp_client_is_running (client)) {
+		g_set_error (
+			error, KD_PROTO_ERROR, KD_PROTO_ERROR_STATE, "the machine is not running");
+		return FALSE;
+	}
+	queue (client, "\x03", 1);
+	return TRUE;
+}
+
+/* '-': the stub got our request damaged. */
+static gboolean
+retransmit (KdRspClient *client, GError **error)
+{
+	/* After its '+' a '-' is line noise: sending again would run the request twice. */
+	if (!client->busy || client->acked || client->no_ack)
+		return TRUE;
+	if (client->sent > KD_RSP_RETRIES_MAX) {
+		client->busy = FALSE;
+		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_RETRIES,
+			"the stub refused a request %u times", client->sent);
+		return FALSE;
+	}
+	client->sent++;
+	queue (client, client->last->data, client->last->len);
+	return TRUE;
+}
+
+/* A packet came damaged (`why`). TRUE: asked for again, go on. FALSE: *error says what is over. */
+static gboolean
+damaged (KdRspClient *client, const GError *why, GError **error)
+{
+	gboolean hopeless = why->code == KD_PROTO_ERROR_TOO_LARGE || client->no_ack;
+
+	/* The packet that cut it off follows. */
+	if (why->code == KD_PROTO_ERROR_TRUNCATED)
+		return TRUE;
+	if (!client->no_ack && why->code == KD_PROTO_ERROR_TOO_LARGE)
+		queue (client, "+", 1);
+	if (!hopeless && client->nacked++ < KD_RSP_RETRIES_MAX) {
+		queue (client, "-", 1);
+		return TRUE;
+	}
+	client->busy = FALSE;
+	client->nacked = 0;
+	if (hopeless)
+		g_propagate_error (error, g_error_copy (why));
+	else
+		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_RETRIES,
+			"the stub's answer came damaged %u times: %s", KD_RSP_RETRIES_MAX + 1,
+			why->message);
+	return FALSE;
+}
+
+/* "O" and hex: the stub's console output. */
+static gboolean
+take_output (KdRspClient *client, const KdRspFrame *frame)
+{
+	size_t len = (frame->len - 1) / 2;
+
+	if (frame->len < 3 || frame->payload[0] != 'O' || frame->len % 2 == 0)
+		return FALSE;
+	g_byte_array_set_size (client->output, (guint)len + 1);
+	if (!kd_hex_decode (frame->payload + 1, len, client->output->data))
+		return FALSE;
+	client->output->data[len] = '\0';
+	return TRUE;
+}
+
+/* Questions about features answer themselves here. An empty answer is a no, not a failure. */
+static gboolean
+take_answer (KdRspClient *client, const KdRspFrame *frame, GError **error)
+{
+	g_autoptr (GError) why = NULL;
+	gboolean ok = TRUE;
+
+	switch (client->expect) {
+	case KD_RSP_EXPECT_SUPPORTED:
+		ok = kd_rsp_parse_supported (frame->payload, frame->len, &client->features, &why);
+		break;
+	case KD_RSP_EXPECT_VCONT_ACTIONS:
+		ok = kd_rsp_parse_vcont_actions (
+			frame->payload, frame->len, &client->features, &why);
+		break;
+	case KD_RSP_EXPECT_QEMU_SUPPORTED:
+		ok = kd_rsp_parse_qemu_supported (
+			frame->payload, frame->len, &client->features, &why);
+		break;
+	case KD_RSP_EXPECT_NO_ACK:
+		/* The answer itself is still acknowledged. */
+		client->no_ack = kd_rsp_parse_ok (frame->payload, frame->len, &why);
+		ok = client->no_ack;
+		break;
+	default:
+		break;
+	}
+	if (ok || why->code != KD_PROTO_ERROR_MALFORMED)
+		return TRUE;
+	g_propagate_error (error, g_steal_pointer (&why));
+	return FALSE;
+}
+
+static KdDecode
+take_packet (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event, GError **error)
+{
+	gboolean is_stop = kd_stop_reply_matches (frame->payload, frame->len);
+	KdRspEventKind kind;
+
+	client->seen_packet = TRUE;
+	client->nacked = 0;
+	if (!client->no_ack)
+		queue (client, "+", 1);
+	if (take_output (client, frame)) {
+		*ret_event = (KdRspEvent){KD_RSP_EVENT_OUTPUT, (const char *)client->output->data,
+			client->output->len - 1};
+		return KD_DECODE_MESSAGE;
+	}
+	if (!client->busy)
+		kind = is_stop ? KD_RSP_EVENT_STOP : KD_RSP_EVENT_STRAY;
+	else if (is_stop && client->expect != KD_RSP_EXPECT_STOP &&
+		 client->expect != KD_RSP_EXPECT_RESUME)
+		kind = KD_RSP_EVENT_STOP;
+	else
+		kind = KD_RSP_EVENT_REPLY;
+	if (kind == KD_RSP_EVENT_REPLY) {
+		client->busy = FALSE;
+		if (!take_answer (client, frame, error))
+			return KD_DECODE_FAILED;
+	}
+	*ret_event = (KdRspEvent){kind, frame->payload, frame->len};
+	return KD_DECODE_MESSAGE;
+}
+
+/* MORE: nothing for the caller in it. */
+static KdDecode
+take_frame (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event, GError **error)
+{
+	switch (frame->kind) {
+	case KD_RSP_FRAME_PACKET:
+		return take_packet (client, frame, ret_event, error);
+	case KD_RSP_FRAME_NOTIFICATION:
+		*ret_event = (KdRspEvent){KD_RSP_EVENT_NOTIFICATION, frame->payload, frame->len};
+		return KD_DECODE_MESSAGE;
+	case KD_RSP_FRAME_ACK:
+		client->acked = client->busy;
+		return KD_DECODE_MORE;
+	case KD_RSP_FRAME_NACK:
+		return retransmit (client, error) ? KD_DECODE_MORE : KD_DECODE_FAILED;
+	case KD_RSP_FRAME_INTERRUPT:
+		return KD_DECODE_MORE;
+	}
+	g_assert_not_reached();
+}
+
+KdDecode
+kd_rsp_client_feed (KdRspClient *client, const void *data, size_t len, size_t *ret_used,
+	KdRspEvent *ret_event, GError **error)
+{
+	const uint8_t *bytes = data;
+	size_t done = 0;
+
+	while (done < len) {
+		g_autoptr (GError) why = NULL;
+		KdDecode outcome;
+		KdRspFrame frame;
+		size_t used;
+
+		outcome = kd_rsp_decoder_feed (
+			client->dec, bytes + done, len - done, &used, &frame, &why);
+		done += used;
+		if (outcome == KD_DECODE_MESSAGE)
+			outcome = take_frame (client, &frame, ret_event, error);
+		else if (outcome == KD_DECODE_FAILED)
+			outcome = damaged (client, why, error) ? KD_DECODE_MORE : outcome;
+		if (outcome == KD_DECODE_MORE && !client->seen_packet &&
+			kd_rsp_decoder_get_junk (client->dec) > JUNK_MAX) {
+			client->busy = FALSE;
+			g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_MALFORMED,
+				"the peer does not speak the GDB remote protocol");
+			outcome = KD_DECODE_FAILED;
+		}
+		if (outcome != KD_DECODE_MORE) {
+			*ret_used = done;
+			return outcome;
+		}
+	}
+	*ret_used = len;
+	return KD_DECODE_MORE;
+}
+
+gboolean
+kd_rsp_client_eof (KdRspClient *client, GError **error)
+{
+	gboolean busy = client->busy;
+
+	client->busy = FALSE;
+	kd_rsp_decoder_reset (client->dec);
+	if (!busy)
+		return TRUE;
+	g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_CLOSED,
+		"the stub closed the connection with a request unanswered");
+	return FALSE;
+}

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tests on real machines share: kvmdbg itself, gdb as the witness beside it, and TAP."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import traceback
+
+# Read by gdb's own Python: asks what GDB_ASK says of the machine and prints the answers.
+GDB_SCRIPT = """
+import json, os, gdb
+ask = json.loads(os.environ["GDB_ASK"])
+out = {"threads": [], "values": {}}
+for line in ask["setup"]:
+    gdb.execute(line, to_string=True)
+for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
+    thread.switch()
+    frame = gdb.newest_frame()
+    out["threads"].append({name: int(frame.read_register(name)) & (1 << 64) - 1
+                           for name in ask["registers"]})
+for thread in gdb.selected_inferior().threads():
+    if thread.num == ask["thread"]:
+        thread.switch()
+for kind, text in ask["values"]:
+    try:
+        if kind == "bytes":
+            address, size = text
+            value = bytes(gdb.selected_inferior().read_memory(int(address, 0), size)).hex()
+        elif kind == "string":
+            value = gdb.parse_and_eval(text).string()
+        elif kind == "text":
+            value = gdb.execute(text, to_string=True)
+        else:
+            value = int(gdb.parse_and_eval(text)) & (1 << 64) - 1
+    except Exception as error:
+        value = {"error": str(error)}
+    out["values"][text if kind != "bytes" else text[0]] = value
+for line in ask["end"]:
+    gdb.execute(line, to_string=True)
+print("ANSWER" + json.dumps(out))
+"""
+
+REGISTERS = [f"x{n}" for n in range(31)] + ["sp", "pc", "cpsr"]
+
+
+class Failure(Exception):
+    """A test case's expectation did not hold."""
+
+
+def expect(condition, text):
+    if not condition:
+        raise Failure(text)
+
+
+def expect_equal(got, wanted, what):
+    if got != wanted:
+        raise Failure(f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+def number(value):
+    """A JSON number, or an address as kvmdbg writes it ("0x…")."""
+    return int(value, 0) if isinstance(value, str) else value
+
+
+class Tap:
+    """Runs cases one after the other and says how each ended."""
+
+    def __init__(self, only=None):
+        self.count = self.failed = 0
+        self.only = only
+
+    def case(self, name, function, *args):
+        """Run one case; TRUE when it passed."""
+        if self.only and not re.search(self.only, name):
+            return True
+        self.count += 1
+        started = time.monotonic()
+        try:
+            function(*args)
+        except Exception as error:  # whatever a case raises is its failure, and the next one runs
+            self.failed += 1
+            print(f"not ok {self.count} - {name}")
+            lines = [str(error)] if isinstance(error, Failure) else traceback.format_exc().splitlines()
+            for line in "\n".join(lines).splitlines():
+                print(f"# {line}")
+            passed = False
+        else:
+            print(f"ok {self.count} - {name}")
+            passed = True
+        print(f"# {time.monotonic() - started:.1f} s", flush=True)
+        return passed
+
+    def skip(self, name, why):
+        self.count += 1
+        print(f"ok {self.count} - {name} # SKIP {why}", flush=True)
+
+    def end(self):
+        print(f"1..{self.count}", flush=True)
+        return 1 if self.failed else 0
+
+
+class Done:
+    """How one kvmdbg command ended."""
+
+    def __init__(self, argv, status, out, err, seconds):
+        self.argv, self.status, self.out, self.err, self.seconds = argv, status, out, err, seconds
+
+    def __str__(self):
+        return f"{' '.join(self.argv)}: status {self.status}, stderr {self.err.strip()!r}"
+
+
+class Kvmdbg:
+    """The built kvmdbg, with a runtime folder (and so a daemon) and a cache of its own."""
+
+    def __init__(self, build, session="test"):
+        self.program = str(pathlib.Path(build) / "kvmdbg")
+        self.session = session
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="kvmdbg-test."))
+        self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.dir / "run"),
+                    "XDG_CACHE_HOME": str(self.dir / "cache"), "TERM": "dumb"}
+        for name in ("run", "cache"):
+            (self.dir / name).mkdir(mode=0o700)
+
+    def run(self, *args, timeout=120):
+        """One command line; never raises for its status."""
+        argv = ["--session", self.session, *map(str, args)]
+        started = time.monotonic()
+        try:
+            done = subprocess.run([self.program, *argv], stdin=subprocess.DEVNULL, env=self.env, check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"kvmdbg {' '.join(argv)}: no end after {timeout} s") from error
+        return Done(argv, done.returncode, done.stdout.decode(errors="replace"),
+                    done.stderr.decode(errors="replace"), time.monotonic() - started)
+
+    def text(self, *args, **kwargs):
+        """What a command prints for people."""
+        done = self.run(*args, **kwargs)
+        expect(done.status == 0, str(done))
+        return done.out
+
+    def call(self, *args, **kwargs):
+        """A command's result as a tree."""
+        done = self.run("--json", *args, **kwargs)
+        expect(done.status == 0, str(done))
+        try:
+            return json.loads(done.out)
+        except ValueError as error:
+            raise Failure(f"{done}: not JSON: {done.out[:200]!r}") from error
+
+    def attach(self, machine, *args):
+        return self.run("--json", "attach", machine.gdb, "--qmp", machine.qmp, "--vmlinux", machine.vmlinux,
+                        "--name", self.session, *args)
+
+    def refused(self, status, pattern, *args):
+        """A command that must fail with STATUS and one line of stderr that matches PATTERN."""
+        done = self.run(*args)
+        expect_equal(done.status, status, str(done))
+        lines = done.err.strip().splitlines()
+        expect(len(lines) == 1 and lines[0].startswith("kvmdbg: "), f"not one line: {done}")
+        expect(re.search(pattern, lines[0]), f"does not say {pattern!r}: {done}")
+        return done
+
+    def processes(self):
+        """Ids of the processes that work in our runtime folder: the daemon."""
+        mark = f"XDG_RUNTIME_DIR={self.env['XDG_RUNTIME_DIR']}".encode()
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if mark in path.read_bytes().split(b"\0"):
+                    found.append(int(path.parent.name))
+        return found
+
+    def close(self):
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout=120):
+    """What gdb sees on the present stop of MACHINE, which stays stopped.
+
+    VALUES is a list of (kind, text): "int" and "string" expressions, "text" commands, "bytes" with
+    (address, size). Memory is read as thread number THREAD sees it. {threads: [{register: value}],
+    values: {text: value}}.
+    """
+    ask = {
+        "setup": ["set confirm off", "set pagination off", "set print repeats 0", "set width 0",
+                  f"symbol-file {machine.vmlinux} -o {offset:#x}",
+                  f"target remote {machine.gdb.removeprefix('unix:')}"],
+        # Not "detach": that would let the machine run.
+        "end": ["disconnect"],
+        "thread": thread, "values": values, "registers": list(registers),
+    }
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+        script.write(GDB_SCRIPT)
+        script.flush()
+        done = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", script.name], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False,
+                              env={**os.environ, "GDB_ASK": json.dumps(ask), "DEBUGINFOD_URLS": ""})
+    for line in done.stdout.decode(errors="replace").splitlines():
+        if line.startswith("ANSWER"):
+            return json.loads(line[len("ANSWER"):])
+    raise Failure(f"gdb: {done.stderr.decode(errors='replace')[-500:]}")
+
+
+def elf_symbols(path, names):
+    """{name: value} of the wanted symbols in an ELF file, as elfutils reads them."""
+    out = subprocess.run(["eu-nm", "-P", str(path)], stdout=subprocess.PIPE, check=True).stdout.decode()
+    found = {}
+    for line in out.splitlines():
+        words = line.split()
+        if len(words) >= 3 and words[0] in names:
+            found[words[0]] = int(words[2], 16)
+    return found
+
+
+def elf_build_id(path):
+    out = subprocess.run(["eu-readelf", "-n", str(path)], stdout=subprocess.PIPE, check=True).stdout.decode()
+    match = re.search(r"Build ID: ([0-9a-f]+)", out)
+    return match[1] if match else None

@@ -1,0 +1,451 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""kvmdbg on a real KVM host with guests inside, beside witnesses that are not kvmdbg.
+
+The witnesses: what the nested guests said on the console, /proc read in the machine while it ran, gdb
+on the same stop, QEMU's monitor. The machine is stopped through QMP, so that gdb and kvmdbg, which
+cannot share the stub, see one and the same stop one after the other.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import Failure, expect, expect_equal, number  # noqa: E402
+
+# Two VMs of two busy vCPUs and one that waits; more to run than there are CPUs.
+GUESTS = "nested.vms=2 nested.vcpus=2 nested.idle=1"
+
+
+class Host:
+    """One booted machine, what was read inside it, and one stop seen by QEMU and gdb."""
+
+    def __init__(self, args):
+        self.args = args
+        self.machine = machines.boot(kernel=args.kernel, qemu=args.qemu, mode=args.mode, append=GUESTS)
+        self.kvmdbg = harness.Kvmdbg(args.build)
+        self.witness = self.machine.witness
+        self.vms = self.witness["vms"]
+        self.vcpus = [vcpu for vm in self.vms for vcpu in vm["vcpus"]]
+        self.inside = self._read_inside()
+        self.cpus = self.stop_where(lambda kinds: "guest" in kinds and "kernel" in kinds)
+        self.gdb = self._ask_gdb()
+
+    def close(self):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def _read_inside(self):
+        """What the machine's own /proc says, of things that stay."""
+        shell = self.machine.output
+        processes = {}
+        for line in shell("for p in /proc/[0-9]*; do echo ${p#/proc/} $(cat $p/comm); done; true").splitlines():
+            pid, _, comm = line.strip().partition(" ")
+            if comm and not comm.startswith("kworker"):
+                processes[int(pid)] = comm
+        sleeping = [self.witness["sleeper"]["pid"], *(vm["pid"] for vm in self.vms),
+                    *(vcpu["tid"] for vcpu in self.vcpus if vcpu["idle"])]
+        kallsyms = {}
+        for line in shell(r"grep -w -e _stext -e schedule -e kvm_vcpu_ioctl -e do_sys_poll "
+                          r"/proc/kallsyms").splitlines():
+            words = line.split()
+            if len(words) == 3:
+                kallsyms[words[2]] = int(words[0], 16)
+        return {
+            "release": shell("uname -r").strip(),
+            "processes": processes,
+            "stacks": {pid: shell(f"cat /proc/{pid}/stack") for pid in sleeping},
+            "kallsyms": kallsyms,
+            "log": [re.sub(r"^\[ *[\d.]+\] ", "", line) for line in shell("dmesg").splitlines() if line],
+        }
+
+    @property
+    def offset(self):
+        """How far KASLR moved the kernel, by the machine's own kallsyms."""
+        linked = harness.elf_symbols(self.machine.vmlinux, ["_stext"])["_stext"]
+        return self.inside["kallsyms"]["_stext"] - linked
+
+    def kinds(self):
+        """Where each CPU is, by QEMU's monitor: [(kind, pc)]; kind is guest, kernel, hyp or user."""
+        text = self.machine.monitor("human-monitor-command", **{"command-line": "info registers -a"})
+        found = []
+        for part in text.split("CPU#")[1:]:
+            pc = int(re.search(r"PC=([0-9a-f]+)", part)[1], 16)
+            level = re.search(r"\bEL(\d)", part)[1]
+            first = self.vms[0]
+            if first["pc_lo"] <= pc < first["pc_hi"] and level == "1":
+                kind = "guest"
+            elif level == "0":
+                kind = "user"
+            elif level == "2" and self.args.mode == "nvhe":
+                kind = "hyp"
+            else:
+                kind = "kernel"
+            found.append((kind, pc))
+        return found
+
+    def stop_where(self, wanted, timeout=60):
+        """Stop the machine at a moment when wanted(kinds of all CPUs)."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            self.machine.monitor("stop")
+            cpus = self.kinds()
+            if wanted([kind for kind, _ in cpus]):
+                return cpus
+            self.machine.monitor("cont")
+            time.sleep(0.02)
+        raise Failure(f"no stop of the wanted kind in {timeout} s")
+
+    def _ask_gdb(self):
+        """Everything the cases want of gdb, in one go: reading the vmlinux takes it seconds."""
+        kernel_cpu = [kind for kind, _ in self.cpus].index("kernel") + 1
+        values = [("int", text) for text in (
+            "&linux_banner", "&init_task", "&vm_list", "&kvm_vcpu_ioctl", "&__per_cpu_offset[0]",
+            "__per_cpu_offset[0]", "__per_cpu_offset[1]", "&kvm_running_vcpu", "sizeof(struct kvm)",
+            "sizeof(struct kvm_vcpu)", "sizeof(struct task_struct)", "&((struct kvm *)0)->vm_list",
+            "&((struct kvm_vcpu *)0)->arch", "&((struct task_struct *)0)->comm", "init_task.pid",
+            "init_task.tasks.next", "vm_list.next", "jiffies_64", "nr_cpu_ids")]
+        values += [("string", "init_task.comm"),
+                   ("bytes", ("(unsigned long)&linux_banner", 64))]
+        values[-1] = ("text", "x/64xb &linux_banner")
+        return harness.gdb_ask(self.machine, self.offset, kernel_cpu, values)
+
+    def value(self, text):
+        value = self.gdb["values"][text]
+        if isinstance(value, dict):
+            raise Failure(f"gdb has no {text}: {value['error']}")
+        return value
+
+    def print_number(self, expression):
+        """The number that `print` shows for EXPRESSION: the last one on its line."""
+        text = self.kvmdbg.text("print", expression)
+        numbers = re.findall(r"0x[0-9a-f]+|\b\d+\b", re.sub(r"<[^>]*>|\([^)]*\)", "", text))
+        expect(numbers, f"print {expression}: no number in {text!r}")
+        return int(numbers[-1], 0)
+
+
+def attach(host):
+    done = host.kvmdbg.attach(host.machine)
+    expect(done.status == 0, str(done))
+
+
+def status(host):
+    got = host.kvmdbg.call("status")
+    expect_equal(got["session"], "test", "session")
+    expect_equal(got["state"], "stopped", "state")
+    expect_equal(got["arch"], "arm64", "arch")
+    expect_equal(got["ncpus"], 2, "ncpus")
+    expect_equal(got["qemu"]["pid"], host.machine.process.pid, "qemu.pid")
+    expect_equal(got["qemu"]["accel"], "tcg", "qemu.accel")
+    version = host.machine.monitor("query-version")["qemu"]
+    expect(got["qemu"]["version"].startswith(f"{version['major']}.{version['minor']}"),
+           f"qemu.version {got['qemu']['version']}")
+    kernel = got["kernel"]
+    expect_equal(kernel["release"], host.inside["release"], "kernel.release")
+    expect_equal(kernel["build_id"], harness.elf_build_id(host.machine.vmlinux), "kernel.build_id")
+    expect_equal(number(kernel["kaslr_offset"]), host.offset, "kernel.kaslr_offset")
+    expect_equal(got["memory"]["path"], "direct", f"memory.path ({got['memory'].get('why')})")
+
+
+def registers(host):
+    for cpu, wanted in zip(host.kvmdbg.call("regs"), host.gdb["threads"], strict=True):
+        kind, pc = host.cpus[cpu["cpu"]]
+        level = {"guest": 1, "user": 0, "hyp": 2, "kernel": 2 if host.args.mode == "vhe" else 1}[kind]
+        expect_equal(cpu["el"], level, f"cpu {cpu['cpu']} el")
+        expect_equal(number(cpu["regs"]["pc"]), pc, f"cpu {cpu['cpu']} pc")
+        for name, value in wanted.items():
+            expect_equal(number(cpu["regs"][name]), value, f"cpu {cpu['cpu']} {name}")
+
+
+def vms(host):
+    got = {vm["pid"]: vm for vm in host.kvmdbg.call("vms")}
+    expect_equal(sorted(got), sorted(vm["pid"] for vm in host.vms), "pids of VMs")
+    for wanted in host.vms:
+        vm = got[wanted["pid"]]
+        expect_equal((vm["comm"], vm["vcpus"], vm["memslots"]),
+                     (wanted["comm"], len(wanted["vcpus"]), len(wanted["slots"])), f"vm {vm['id']}")
+    expect(len({vm["id"] for vm in got.values()}) == len(got), "VMs share an id")
+    # vm_list is the kernel's own list: its first entry is one of ours.
+    first = host.value("vm_list.next") - host.value("&((struct kvm *)0)->vm_list")
+    expect(first in [number(vm["kvm"]) for vm in got.values()], f"{first:#x} is no VM")
+
+
+def vcpus(host):
+    got = {vcpu["pid"]: vcpu for vcpu in host.kvmdbg.call("vcpus")}
+    expect_equal(sorted(got), sorted(vcpu["tid"] for vcpu in host.vcpus), "tids of vCPUs")
+    ids = {vm["pid"]: vm["id"] for vm in host.kvmdbg.call("vms")}
+    for vm in host.vms:
+        for wanted in vm["vcpus"]:
+            vcpu = got[wanted["tid"]]
+            expect_equal((vcpu["vm"], vcpu["id"], vcpu["comm"]),
+                         (ids[vm["pid"]], wanted["vcpu"], wanted["comm"]), f"vCPU {wanted['tid']}")
+            if wanted["idle"]:
+                expect_equal((vcpu["loaded"], vcpu["cpu"], vcpu["in_guest"]), (False, -1, False),
+                             f"waiting vCPU {wanted['tid']}")
+    # Who is in the guest is told by registers that only our guest sets.
+    for cpu, (kind, pc) in enumerate(host.cpus):
+        inside = [vcpu for vcpu in got.values() if vcpu["cpu"] == cpu and vcpu["in_guest"]]
+        expect_equal(len(inside), 1 if kind == "guest" else 0, f"vCPUs in the guest on cpu {cpu}")
+        if kind != "guest":
+            continue
+        tag = host.gdb["threads"][cpu]["x19"]
+        wanted = next(vcpu for vcpu in host.vcpus if vcpu["x19"] == tag)
+        expect_equal(inside[0]["pid"], wanted["tid"], f"vCPU on cpu {cpu}")
+        expect_equal(number(inside[0]["pc"]), pc, f"pc on cpu {cpu}")
+        expect(inside[0]["loaded"], f"cpu {cpu}: in the guest and not loaded")
+    for vcpu in got.values():
+        expect(host.vms[0]["pc_lo"] <= number(vcpu["pc"]) < host.vms[0]["pc_hi"],
+               f"vCPU {vcpu['pid']}: pc {vcpu['pc']} is outside the guest's code")
+
+
+def memslots(host):
+    ids = {vm["id"]: vm["pid"] for vm in host.kvmdbg.call("vms")}
+    got = sorted((ids[slot["vm"]], slot["id"], number(slot["gpa"]), slot["size"], number(slot["hva"]),
+                  number(slot["flags"]) & 3) for slot in host.kvmdbg.call("memslots"))
+    wanted = sorted((vm["pid"], slot["slot"], slot["gpa"], slot["size"], slot["hva"], slot["flags"])
+                    for vm in host.vms for slot in vm["slots"])
+    expect_equal(got, wanted, "memslots")
+
+
+def read(host, address, size):
+    got = host.kvmdbg.call("mem", address, size)
+    expect(not got["holes"], f"{address}: holes {got['holes']}")
+    return bytes.fromhex(got["bytes"])
+
+
+def words(data):
+    return [int.from_bytes(data[n:n + 8], "little") for n in range(0, len(data), 8)]
+
+
+def guest_memory(host):
+    """The pattern that the guests wrote and the words that their program wrote for them."""
+    ids = {vm["pid"]: vm["id"] for vm in host.kvmdbg.call("vms")}
+    for vm in host.vms:
+        space = f"vm:{ids[vm['pid']]}"
+        for vcpu in vm["vcpus"]:
+            got = words(read(host, f"{space}:{vm['pattern'] + 64 * vcpu['vcpu']:#x}", 64))
+            expect_equal(got, [0x5aa55aa500000000 + n for n in range(8)], f"{space} pattern")
+        slot = next(slot for slot in vm["slots"] if slot["slot"] == 1)
+        wanted = [0x0badf00d00000000 + n for n in range(slot["size"] // 8)]
+        expect_equal(words(read(host, f"{space}:{slot['gpa']:#x}", slot["size"])), wanted, f"{space} slot 1")
+        expect_equal(words(read(host, f"user:{vm['pid']}:{slot['hva']:#x}", slot["size"])), wanted,
+                     f"user:{vm['pid']} slot 1")
+
+
+def kernel_memory(host):
+    address = host.value("&linux_banner")
+    wanted = bytes(int(word, 16) for word in re.findall(r"\b0x[0-9a-f]{2}\b", host.value("x/64xb &linux_banner")))
+    expect_equal(len(wanted), 64, "gdb's bytes")
+    expect_equal(read(host, f"{address:#x}", 64), wanted, "linux_banner")
+
+
+def translate(host):
+    """The physical address holds, by QEMU's own physical read, what gdb sees at the virtual one."""
+    address = host.value("&linux_banner")
+    got = host.kvmdbg.call("translate", f"{address:#x}")
+    expect_equal(number(got["va"]), address, "va")
+    expect(got["levels"], "no levels")
+    text = host.machine.monitor("human-monitor-command",
+                                **{"command-line": f"xp/8xb {number(got['pa']):#x}"})
+    seen = bytes(int(word, 16) for word in re.findall(r"\b0x[0-9a-f]{2}\b", text))
+    expect_equal(seen, read(host, f"{address:#x}", 8), "what QEMU has at the physical address")
+    cpu = [kind for kind, _ in host.cpus].index("kernel")
+    text = host.machine.monitor("human-monitor-command",
+                                **{"command-line": f"gva2gpa {address:#x}", "cpu-index": cpu})
+    expect_equal(number(got["pa"]), int(re.search(r"0x([0-9a-f]+)", text)[1], 16), "QEMU's gva2gpa")
+
+
+def symbols(host):
+    for name in ("linux_banner", "init_task", "vm_list", "kvm_vcpu_ioctl"):
+        text = host.kvmdbg.text("sym", name)
+        expect(f"{host.value('&' + name):x}" in text, f"sym {name}: {text!r}")
+    for name, address in host.inside["kallsyms"].items():
+        text = host.kvmdbg.text("sym", f"{address + 4:#x}")
+        # _stext has other names at the same address.
+        expect(name == "_stext" or re.search(rf"\b{name}\+0x4\b", text), f"sym of {name} + 4: {text!r}")
+
+
+def types(host):
+    for expression in ("sizeof(struct kvm)", "sizeof(struct kvm_vcpu)", "sizeof(struct task_struct)",
+                       "&((struct kvm *)0)->vm_list", "&((struct kvm_vcpu *)0)->arch",
+                       "&((struct task_struct *)0)->comm", "init_task.pid", "nr_cpu_ids",
+                       "__per_cpu_offset[1]"):
+        expect_equal(host.print_number(expression), host.value(expression), f"print {expression}")
+    expect(f'"{host.value("init_task.comm")}"' in host.kvmdbg.text("print", "init_task.comm"),
+           "print init_task.comm")
+    text = host.kvmdbg.text("type", "-o", "struct kvm")
+    expect(re.search(r"\bvm_list\b", text), f"type struct kvm: {text[:300]!r}")
+
+
+def processes(host):
+    got = {task["pid"]: task["comm"] for task in host.kvmdbg.call("ps")}
+    for pid, comm in host.inside["processes"].items():
+        # The shell's own commands have ended since.
+        if comm in ("cat", "sh") and pid not in got:
+            continue
+        expect_equal(got.get(pid), comm, f"comm of pid {pid}")
+
+
+def sleeping_stacks(host):
+    """Backtraces of sleeping tasks, frame by frame, against /proc/PID/stack."""
+    for pid, text in host.inside["stacks"].items():
+        wanted = [(name, int(offset, 16)) for name, offset in
+                  re.findall(r"\] (\S+?)\+(0x[0-9a-f]+)/", text)]
+        expect(wanted, f"/proc/{pid}/stack: {text!r}")
+        trace, = host.kvmdbg.call("bt", pid)
+        expect_equal(trace["pid"], pid, "pid")
+        frames = [(frame["symbol"], number(frame["offset"])) for frame in trace["frames"]
+                  if not frame["inlined"]]
+        # /proc leaves out the scheduler's own functions at the top.
+        expect_equal(frames[len(frames) - len(wanted):], wanted, f"bt {pid}")
+        for frame in trace["frames"]:
+            expect(frame["how"] != "guess", f"bt {pid}: a guessed frame {frame}")
+
+
+def cpu_stacks(host):
+    traces = {trace["cpu"]: trace for trace in host.kvmdbg.call("bt", "-a") if trace["cpu"] >= 0}
+    expect_equal(sorted(traces), [0, 1], "CPUs")
+    for cpu, (kind, pc) in enumerate(host.cpus):
+        frames = traces[cpu]["frames"]
+        expect_equal(number(frames[0]["pc"]), pc, f"cpu {cpu} first frame")
+        names = [frame["symbol"] for frame in frames]
+        if kind == "guest" and host.args.mode == "vhe":
+            for wanted in ("kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "el0t_64_sync"):
+                expect(wanted in names, f"cpu {cpu}: no {wanted} in {names}")
+        if kind == "kernel":
+            expect(names[-1] in ("el0t_64_sync", "el0t_64_irq", "ret_from_fork", "__secondary_switched",
+                                 "__primary_switched", "start_kernel", "primary_entry"),
+                   f"cpu {cpu}: ends at {names[-1]}: {names}")
+        unnamed = [frame["pc"] for frame in frames[1:] if not frame["symbol"] and number(frame["pc"]) >> 48]
+        expect(not unnamed, f"cpu {cpu}: no symbol for {unnamed}")
+
+
+def log(host):
+    text = host.kvmdbg.text("log")
+    at = 0
+    for line in host.inside["log"]:
+        found = text.find(line, at)
+        expect(found >= 0, f"log lacks {line!r} (or has it earlier)")
+        at = found
+
+
+def percpu(host):
+    text = host.kvmdbg.text("percpu", "kvm_running_vcpu")
+    loaded = [vcpu["kvm_vcpu"] for vcpu in host.kvmdbg.call("vcpus") if vcpu["loaded"]]
+    for address in loaded:
+        expect(address.removeprefix("0x") in text, f"percpu kvm_running_vcpu lacks {address}: {text!r}")
+
+
+def bad_words(host):
+    host.kvmdbg.refused(2, "vmz.*vms", "vmz")
+    host.kvmdbg.refused(2, "wrong", "vms", "--wrong")
+    host.kvmdbg.refused(1, "linux_baner.*linux_banner", "sym", "linux_baner")
+    host.kvmdbg.refused(1, "kvm_vcpux", "type", "struct kvm_vcpux")
+    host.kvmdbg.refused(1, "comn.*comm", "print", "init_task.comn")
+    host.kvmdbg.refused(1, "level", "mem", "0xdead000000000000", "8")
+
+
+def detach(host):
+    """What was stopped before kvmdbg came is left to the one who stopped it; then it runs on."""
+    host.kvmdbg.text("detach")
+    host.machine.monitor("cont")
+    counters(host)
+
+
+def counters(host):
+    """The guests go on: their counters, read in the machine, move."""
+    expect(host.machine.monitor("query-status")["running"], "the machine does not run")
+    expect_equal(host.machine.output("echo alive", timeout=30).strip(), "alive", "shell")
+
+
+def attach_running(host):
+    """Attach to a running machine stops it, detach lets it run."""
+    done = host.kvmdbg.attach(host.machine)
+    expect(done.status == 0, str(done))
+    expect(not host.machine.monitor("query-status")["running"], "attach did not stop the machine")
+    expect_equal(host.kvmdbg.call("status")["state"], "stopped", "state")
+    host.kvmdbg.text("cont")
+    counters(host)
+    host.kvmdbg.text("stop")
+    expect(not host.machine.monitor("query-status")["running"], "stop did not stop the machine")
+    host.kvmdbg.text("detach")
+    counters(host)
+
+
+def wrong_vmlinux(host):
+    other = machines.assets.kernel("arm64", "6.12" if host.args.kernel == "6.1" else "6.1") / "vmlinux"
+    ours = harness.elf_build_id(host.machine.vmlinux)
+    done = host.kvmdbg.refused(1, harness.elf_build_id(other), "attach", host.machine.gdb, "--qmp",
+                               host.machine.qmp, "--vmlinux", other, "--name", "test")
+    expect(ours in done.err and "--force" in done.err, f"names not both ids and --force: {done}")
+    counters(host)
+
+
+def killed_daemon(host):
+    """After a daemon's death with a breakpoint set the next attach cleans up."""
+    done = host.kvmdbg.attach(host.machine)
+    expect(done.status == 0, str(done))
+    host.kvmdbg.text("break", "kvm_vcpu_ioctl")
+    for pid in host.kvmdbg.processes():
+        machines.os.kill(pid, machines.signal.SIGKILL)
+    done = host.kvmdbg.attach(host.machine)
+    expect(done.status == 0, str(done))
+    expect_equal(host.kvmdbg.call("breaks"), [], "breakpoints after the daemon's death")
+    host.kvmdbg.text("detach")
+    counters(host)
+
+
+def killed_qemu(host):
+    done = host.kvmdbg.attach(host.machine)
+    expect(done.status == 0, str(done))
+    host.machine.process.kill()
+    host.machine.process.wait()
+    host.kvmdbg.refused(3, "", "mem", f"{host.value('&linux_banner'):#x}", "8")
+
+
+STOPPED = [attach, status, registers, vms, vcpus, memslots, guest_memory, kernel_memory, translate, symbols,
+           types, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words, detach]
+RUNNING = [attach_running, wrong_vmlinux, killed_daemon, killed_qemu]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--qemu", default="7.2")
+    parser.add_argument("--mode", default="vhe")
+    parser.add_argument("--only", help="only cases whose name matches (attach always runs)")
+    args = parser.parse_args()
+    try:
+        host = Host(args)
+    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
+        print(f"Bail out! {error}")
+        return 1
+    tap = harness.Tap(args.only and f"{args.only}|/attach$")
+    prefix = f"/host/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
+    try:
+        attached = tap.case(prefix + "attach", attach, host)
+        for case in STOPPED[1:]:
+            name = prefix + case.__name__.replace("_", "-")
+            if attached:
+                tap.case(name, case, host)
+            else:
+                tap.skip(name, "attach failed")
+        if not attached:
+            host.machine.monitor("cont")
+        for case in RUNNING:
+            tap.case(prefix + case.__name__.replace("_", "-"), case, host)
+    finally:
+        host.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

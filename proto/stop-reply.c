@@ -65,13 +65,13 @@ clear_reg (gpointer data)
 
 static const struct {
 	const char *key;
-	KdStopReason reason;
+	KdStopReplyReason reason;
 } reasons[] = {
-	{"watch", KD_STOP_REASON_WATCH},
-	{"rwatch", KD_STOP_REASON_RWATCH},
-	{"awatch", KD_STOP_REASON_AWATCH},
-	{"swbreak", KD_STOP_REASON_SWBREAK},
-	{"hwbreak", KD_STOP_REASON_HWBREAK},
+	{"watch", KD_STOP_REPLY_REASON_WATCH},
+	{"rwatch", KD_STOP_REPLY_REASON_RWATCH},
+	{"awatch", KD_STOP_REPLY_REASON_AWATCH},
+	{"swbreak", KD_STOP_REPLY_REASON_SWBREAK},
+	{"hwbreak", KD_STOP_REPLY_REASON_HWBREAK},
 };
 
 static gboolean
@@ -87,7 +87,7 @@ add_reg (KdStopReply *stop, uint64_t regnum, const char *value, size_t len)
 	KdStopReg reg = {(guint)regnum, NULL, len / 2};
 
 	if (regnum > G_MAXUINT16 || len % 2 != 0 || len / 2 > REG_BYTES_MAX ||
-		stop->regs->len >= KD_STOP_REGS_MAX)
+		stop->regs->len >= KD_STOP_REPLY_REGS_MAX)
 		return FALSE;
 	/* "xxxx": the stub has no value for it. */
 	if (len > 0 && value[0] == 'x')
@@ -122,7 +122,7 @@ add_pair (KdStopReply *stop, const char *key, size_t key_len, const char *value,
 	for (size_t i = 0; i < G_N_ELEMENTS (reasons); i++) {
 		if (!key_is (key, key_len, reasons[i].key))
 			continue;
-		if (reasons[i].reason <= KD_STOP_REASON_AWATCH &&
+		if (reasons[i].reason <= KD_STOP_REPLY_REASON_AWATCH &&
 			!kd_hex_parse_u64 (value, value_len, &stop->watch_addr))
 			return FALSE;
 		stop->reason = reasons[i].reason;
@@ -133,9 +133,9 @@ add_pair (KdStopReply *stop, const char *key, size_t key_len, const char *value,
 	if (kd_hex_parse_u64 (key, key_len, &number))
 		return add_reg (stop, number, value, value_len);
 	/* Unknown names are to be ignored; the first is kept to be shown. */
-	if (stop->reason != KD_STOP_REASON_NONE)
+	if (stop->reason != KD_STOP_REPLY_REASON_NONE)
 		return TRUE;
-	stop->reason = KD_STOP_REASON_OTHER;
+	stop->reason = KD_STOP_REPLY_REASON_OTHER;
 	text = g_string_new (NULL);
 	kd_escape_append (text, key, (gssize)key_len, TEXT_MAX);
 	if (value_len > 0) {
@@ -187,15 +187,15 @@ kd_stop_reply_parse (const char *payload, size_t len, GError **error)
 	stop->regs = g_array_new (FALSE, FALSE, sizeof (KdStopReg));
 	g_array_set_clear_func (stop->regs, clear_reg);
 	if (payload[0] == 'N') {
-		stop->kind = KD_STOP_NO_THREADS;
+		stop->kind = KD_STOP_REPLY_NO_THREADS;
 		return g_steal_pointer (&stop);
 	}
 	kd_hex_parse_u64 (payload + 1, 2, &code);
 	stop->signal = (guint)code;
 	if (payload[0] == 'W')
-		stop->kind = KD_STOP_EXITED;
+		stop->kind = KD_STOP_REPLY_EXITED;
 	else if (payload[0] == 'X')
-		stop->kind = KD_STOP_TERMINATED;
+		stop->kind = KD_STOP_REPLY_TERMINATED;
 	else if (payload[0] == 'T' && !parse_pairs (stop, payload, len)) {
 		malformed (payload, len, error);
 		return NULL;
@@ -219,25 +219,25 @@ kd_stop_reply_word (const KdStopReply *stop)
 	char text[32];
 
 	switch (stop->kind) {
-	case KD_STOP_EXITED:
+	case KD_STOP_REPLY_EXITED:
 		return "exited";
-	case KD_STOP_TERMINATED:
+	case KD_STOP_REPLY_TERMINATED:
 		return "terminated";
-	case KD_STOP_NO_THREADS:
+	case KD_STOP_REPLY_NO_THREADS:
 		return "no-threads";
-	case KD_STOP_SIGNAL:
+	case KD_STOP_REPLY_SIGNAL:
 		break;
 	}
 	switch (stop->reason) {
-	case KD_STOP_REASON_WATCH:
-	case KD_STOP_REASON_RWATCH:
-	case KD_STOP_REASON_AWATCH:
+	case KD_STOP_REPLY_REASON_WATCH:
+	case KD_STOP_REPLY_REASON_RWATCH:
+	case KD_STOP_REPLY_REASON_AWATCH:
 		return "watchpoint";
-	case KD_STOP_REASON_SWBREAK:
-	case KD_STOP_REASON_HWBREAK:
+	case KD_STOP_REPLY_REASON_SWBREAK:
+	case KD_STOP_REPLY_REASON_HWBREAK:
 		return "breakpoint";
-	case KD_STOP_REASON_NONE:
-	case KD_STOP_REASON_OTHER:
+	case KD_STOP_REPLY_REASON_NONE:
+	case KD_STOP_REPLY_REASON_OTHER:
 		break;
 	}
 	switch (stop->signal) {

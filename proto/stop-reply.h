@@ -4,24 +4,24 @@
 #include "proto/rsp-packet.h"
 
 /* Stop replies: S, T, W, X, N. Source: GDB manual, "Stop Reply Packets". */
-#define KD_STOP_REGS_MAX 256
+#define KD_STOP_REPLY_REGS_MAX 256
 
 typedef enum {
-	KD_STOP_SIGNAL,     /* S, T */
-	KD_STOP_EXITED,     /* W: `signal` is the exit status */
-	KD_STOP_TERMINATED, /* X: by `signal` */
-	KD_STOP_NO_THREADS, /* N */
-} KdStopKind;
+	KD_STOP_REPLY_SIGNAL,     /* S, T */
+	KD_STOP_REPLY_EXITED,     /* W: `signal` is the exit status */
+	KD_STOP_REPLY_TERMINATED, /* X: by `signal` */
+	KD_STOP_REPLY_NO_THREADS, /* N */
+} KdStopReplyKind;
 
 typedef enum {
-	KD_STOP_REASON_NONE, /* nothing but the signal */
-	KD_STOP_REASON_WATCH,
-	KD_STOP_REASON_RWATCH,
-	KD_STOP_REASON_AWATCH,
-	KD_STOP_REASON_SWBREAK,
-	KD_STOP_REASON_HWBREAK,
-	KD_STOP_REASON_OTHER, /* named in `text` (library, replaylog, fork, …) */
-} KdStopReason;
+	KD_STOP_REPLY_REASON_NONE, /* nothing but the signal */
+	KD_STOP_REPLY_REASON_WATCH,
+	KD_STOP_REPLY_REASON_RWATCH,
+	KD_STOP_REPLY_REASON_AWATCH,
+	KD_STOP_REPLY_REASON_SWBREAK,
+	KD_STOP_REPLY_REASON_HWBREAK,
+	KD_STOP_REPLY_REASON_OTHER, /* named in `text` (library, replaylog, fork, …) */
+} KdStopReplyReason;
 
 typedef struct {
 	guint regnum;
@@ -30,11 +30,11 @@ typedef struct {
 } KdStopReg;
 
 typedef struct {
-	KdStopKind kind;
+	KdStopReplyKind kind;
 	guint signal; /* GDB's numbers: 2 INT, 5 TRAP */
 	gboolean has_thread;
 	KdRspThread thread;
-	KdStopReason reason;
+	KdStopReplyReason reason;
 	guint64 watch_addr; /* WATCH, RWATCH, AWATCH */
 	gint64 core;        /* -1: not said */
 	char *text;         /* OTHER: "key" or "key:value", escaped; else NULL */

@@ -201,10 +201,17 @@ def file_safe(text):
     return "".join(c if c.isalnum() or c in ".+-" else "_" for c in text)
 
 
+# What Debian calls an architecture.
+DEBIAN = {"arm64": "arm64", "x86_64": "amd64"}
+
 # The kernels: one row each. "modules" are those that make /dev/kvm, in the order they load.
 KERNELS = {
     ("arm64", "6.1"): {"flavour": "cloud-arm64", "backports": False, "modules": []},
     ("arm64", "6.12"): {"flavour": "cloud-arm64", "backports": True, "modules": []},
+    ("x86_64", "6.1"): {"flavour": "cloud-amd64", "backports": False,
+                        "modules": ["irqbypass", "kvm", "kvm-amd"]},
+    ("x86_64", "6.12"): {"flavour": "cloud-amd64", "backports": True,
+                         "modules": ["irqbypass", "kvm", "kvm-amd"]},
 }
 
 
@@ -214,7 +221,7 @@ def kernel(arch, series, refresh=False):
     if not row:
         known = ", ".join(sorted(s for a, s in KERNELS if a == arch)) or "none"
         raise AssetError(f"no kernel {series} for {arch} (known: {known})")
-    apt = Apt(arch, row["backports"])
+    apt = Apt(DEBIAN[arch], row["backports"])
     meta = apt.resolve(f"linux-image-{row['flavour']}-dbg", refresh)
     debug_package = meta["depends"].split()[0]
     if not debug_package.endswith("-dbg"):
@@ -266,7 +273,7 @@ def modules(image, temp, folder, names):
 # QEMU per architecture: program, package, options of the machine.
 QEMUS = {
     "arm64": {"program": "qemu-system-aarch64", "package": "qemu-system-arm"},
-    "amd64": {"program": "qemu-system-x86_64", "package": "qemu-system-x86"},
+    "x86_64": {"program": "qemu-system-x86_64", "package": "qemu-system-x86"},
 }
 
 
@@ -314,12 +321,13 @@ def cpio(files):
     return bytes(out)
 
 
-CROSS = {"arm64": "aarch64-linux-gnu-gcc", "amd64": "x86_64-linux-gnu-gcc"}
+CROSS = {"arm64": "aarch64-linux-gnu-gcc", "x86_64": "x86_64-linux-gnu-gcc"}
 
 
 def initrd(arch, kernel_folder, refresh=False):
     """Folder with `initrd` and `nested` (the guest program, with its symbols)."""
-    busybox = Apt(arch).resolve("busybox-static", refresh)
+    apt = Apt(DEBIAN[arch])
+    busybox = apt.resolve("busybox-static", refresh)
     sources = sorted((HERE / "nested").glob("*.[chS]")) + [HERE / "nested" / "init"]
     mods = sorted((kernel_folder / "modules").glob("*.ko"))
     digest = hashlib.sha256()
@@ -330,7 +338,7 @@ def initrd(arch, kernel_folder, refresh=False):
     def shell(folder):
         with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
             temp = pathlib.Path(temp)
-            unpack(Apt(arch).download("busybox-static", busybox["version"], temp), temp)
+            unpack(apt.download("busybox-static", busybox["version"], temp), temp)
             (next(temp.glob("**/bin/busybox"))).rename(folder / "busybox")
 
     def make(folder):

@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1
 # The kernel of a machine that takes longer hangs, or its computer is very busy.
 BOOT_TIMEOUT_S = 240
 
-# One row for each architecture. x86-64 has no VHE: its only mode is the default one.
+# One row for each architecture; the first mode is the default.
 MACHINES = {
     "arm64": {
         "machine": "virt,virtualization=on,gic-version=3",
@@ -28,7 +28,13 @@ MACHINES = {
         "cpu": "max,pauth-impdef=on",
         "console": "ttyAMA0",
         "modes": {"vhe": "", "nvhe": "kvm-arm.mode=nvhe"},
-        "options": [],
+    },
+    # TCG has no VMX.
+    "x86_64": {
+        "machine": "q35",
+        "cpu": "max,+svm",
+        "console": "ttyS0",
+        "modes": {"svm": ""},
     },
 }
 
@@ -111,7 +117,7 @@ class Machine:
                 "-nic", "none", "-no-reboot", "-accel", "tcg", "-M", self.row["machine"],
                 "-cpu", self.row["cpu"], "-smp", str(self.smp), "-m", self.memory,
                 "-kernel", str(self.kernel / "vmlinuz"), "-initrd", str(self.initrd),
-                "-append", " ".join(word for word in append if word), *self.row["options"]]
+                "-append", " ".join(word for word in append if word)]
         if self.shared:
             argv += ["-object", f"memory-backend-memfd,id=mem,size={self.memory},share=on",
                      "-machine", "memory-backend=mem"]
@@ -165,7 +171,8 @@ class Machine:
     def describe(self):
         """What a script needs to know, as plain data."""
         return {"pid": self.process.pid, "gdb": self.gdb, "qmp": str(self.qmp), "serial": str(self.serial),
-                "console": str(self.console), "vmlinux": str(self.vmlinux), "nested": str(self.nested),
+                "console": str(self.console), "vmlinux": str(self.vmlinux),
+                "module_debug": str(self.kernel / "debug") if self.info["modules"] else None, "nested": str(self.nested),
                 "dir": str(self.dir), "arch": self.arch, "mode": self.mode, "kernel": self.info["release"],
                 "qemu": self.program, "witness": self.witness}
 

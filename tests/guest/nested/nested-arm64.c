@@ -17,11 +17,12 @@ set_gic (uint32_t group, uint64_t attr, uint64_t value)
 }
 
 void
-arch_vm_init (int vm_fd)
+arch_vm_init (int vm_fd, char *code)
 {
 	/* With the interrupt controller in the kernel a run takes the path that real VMs take. */
 	struct kvm_create_device make = {.type = KVM_DEV_TYPE_ARM_VGIC_V3};
 
+	(void)code;
 	if (ioctl (vm_fd, KVM_CREATE_DEVICE, &make) < 0) {
 		perror ("nested: no gic");
 		return;

@@ -165,6 +165,7 @@ run_vm (unsigned vm, int running_fd)
 	size_t code_size = guest_code_end - guest_code;
 	char name[24];
 	uint64_t *words;
+	char *code;
 	int kvm_fd, vm_fd;
 
 	snprintf (name, sizeof (name), "nested%u", vm);
@@ -180,13 +181,14 @@ run_vm (unsigned vm, int running_fd)
 		GPA_CODE + (unsigned long)code_size,
 		GPA_CODE + (unsigned long)(guest_spin - guest_code),
 		GPA_CODE + (unsigned long)(guest_spin_end - guest_code), GPA_COUNTERS, GPA_PATTERN);
-	memcpy (add_slot (vm_fd, vm, 0, GPA_CODE, SIZE_CODE, 0), guest_code, code_size);
+	code = add_slot (vm_fd, vm, 0, GPA_CODE, SIZE_CODE, 0);
+	memcpy (code, guest_code, code_size);
 	words = add_slot (vm_fd, vm, 1, GPA_READONLY, SIZE_READONLY, KVM_MEM_READONLY);
 	for (size_t i = 0; i < SIZE_READONLY / sizeof (*words); i++)
 		words[i] = READONLY_WORD + i;
 	add_slot (vm_fd, vm, 2, GPA_DIRTY, SIZE_DIRTY, KVM_MEM_LOG_DIRTY_PAGES);
 	add_slot (vm_fd, vm, 7, GPA_HIGH, SIZE_HIGH, 0);
-	arch_vm_init (vm_fd);
+	arch_vm_init (vm_fd, code);
 	make_vcpus (vm_fd, vm, must_ioctl (kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL, "vcpu size"));
 	fflush (stdout);
 	if (write (running_fd, "", 1) != 1)

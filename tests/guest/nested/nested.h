@@ -21,7 +21,10 @@
 
 #define PATTERN 0x5aa55aa500000000
 #define READONLY_WORD 0x0badf00d00000000
-/* The stack pointer of EL0 in the guest: never an address of the host. */
+/*
+ * In the guest's SP_EL0 (x86: GS base), where the host keeps what leads to its current task: never
+ * an address of the host.
+ */
 #define SP_EL0_BASE 0xdead0000
 /* In the guest's first argument, beside VM << 8 | vCPU: wait for interrupts that never come. */
 #define ARG_IDLE 0x10000
@@ -33,8 +36,8 @@
 /* The guest's code, copied to GPA_CODE; guest_spin..guest_spin_end is where it is nearly always. */
 extern const char guest_code[], guest_code_end[], guest_spin[], guest_spin_end[];
 
-/* After the VM was made and before its vCPUs are. */
-void arch_vm_init (int vm_fd);
+/* After the VM was made and before its vCPUs are; CODE is our view of the slot at GPA_CODE. */
+void arch_vm_init (int vm_fd, char *code);
 /* After all vCPUs were made, before the first runs. */
 void arch_vm_ready (int vm_fd);
 /* Registers, so that the vCPU starts at GPA_CODE with ARG as first argument. */

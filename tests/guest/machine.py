@@ -16,6 +16,7 @@ import time
 import assets
 
 READY = b"machine: ready"
+PANIC = b"Kernel panic - not syncing"
 PR_SET_PDEATHSIG = 1
 # The kernel of a machine that takes longer hangs, or its computer is very busy.
 BOOT_TIMEOUT_S = 240
@@ -161,9 +162,12 @@ class Machine:
             if READY in text:
                 self.witness = parse_witness(text.decode(errors="replace"))
                 return self
+            if PANIC in text:
+                line = text[text.index(PANIC):].splitlines()[0].decode(errors="replace")
+                raise MachineError(line)
             if self.process.poll() is not None:
                 log = (self.dir / "qemu.log").read_text(errors="replace").strip().splitlines()
-                raise MachineError(f"QEMU ended with {self.process.returncode}: {log[-1] if log else ''}")
+                raise MachineError(f"QEMU ended with {self.process.returncode}: {log[0] if log else ''}")
             time.sleep(0.1)
         tail = self.console.read_text(errors="replace").strip().splitlines()[-1:]
         raise MachineError(f"not ready after {timeout} s; the console ends with {tail}")

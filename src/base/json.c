@@ -5,44 +5,9 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "base/json-scan.h"
 
 static const KdJsonLimits default_limits = {64 * 1024 * 1024, KD_JSON_DEPTH_MAX};
-
-/* json-glib recurses once per level, so depth is counted before it sees the text. */
-static gboolean
-check_limits (const char *text, size_t len, const KdJsonLimits *limits, GError **error)
-{
-	gboolean in_string = FALSE;
-	guint depth = 0;
-
-	if (len > limits->size_max) {
-		g_set_error (error, KD_BASE_ERROR, KD_BASE_ERROR_TOO_LARGE,
-			"JSON text of %zu bytes is over the limit of %zu", len, limits->size_max);
-		return FALSE;
-	}
-	for (size_t i = 0; i < len; i++) {
-		char c = text[i];
-
-		if (in_string) {
-			if (c == '\\')
-				i++;
-			else if (c == '"')
-				in_string = FALSE;
-		} else if (c == '"') {
-			in_string = TRUE;
-		} else if (c == '[' || c == '{') {
-			if (++depth > limits->depth_max) {
-				g_set_error (error, KD_BASE_ERROR, KD_BASE_ERROR_TOO_LARGE,
-					"JSON text nests deeper than %u levels", limits->depth_max);
-				return FALSE;
-			}
-		} else if (c == ']' || c == '}') {
-			if (depth > 0)
-				depth--;
-		}
-	}
-	return TRUE;
-}
 
 JsonNode *
 kd_json_parse (const char *text, size_t len, const KdJsonLimits *limits, GError **error)
@@ -51,13 +16,8 @@ kd_json_parse (const char *text, size_t len, const KdJsonLimits *limits, GError 
 	g_autoptr (GError) why = NULL;
 	JsonNode *root;
 
-	if (!check_limits (text, len, limits ? limits : &default_limits, error))
+	if (!kd_json_scan (text, len, limits ? limits : &default_limits, error))
 		return NULL;
-	/* json-glib checks neither of these (1.6.6: an embedded NUL ends the text, silently). */
-	if (!g_utf8_validate_len (text, len, NULL)) {
-		g_set_error (error, KD_BASE_ERROR, KD_BASE_ERROR_SYNTAX, "JSON text is not UTF-8");
-		return NULL;
-	}
 	parser = json_parser_new_immutable();
 	if (!json_parser_load_from_data (parser, text, (gssize)len, &why)) {
 		g_set_error (

@@ -19,8 +19,9 @@ typedef struct {
 #define KD_JSON_DEPTH_MAX 64
 
 /*
- * Parses one JSON value. Returns it, or NULL with KD_BASE_ERROR_SYNTAX or _TOO_LARGE. `limits` may
- * be NULL: 64 MiB and KD_JSON_DEPTH_MAX. Free with json_node_unref.
+ * Parses one JSON value. Returns it, or NULL with KD_BASE_ERROR_SYNTAX, _TOO_LARGE, or _RANGE (an
+ * integer of more than 64 bits signed). `limits` may be NULL: 64 MiB and KD_JSON_DEPTH_MAX. Free
+ * with json_node_unref.
  */
 JsonNode *kd_json_parse (const char *text, size_t len, const KdJsonLimits *limits, GError **error);
 

@@ -119,8 +119,9 @@ class Done:
 class Kvmdbg:
     """The built kvmdbg, with a runtime folder (and so a daemon) and a cache of its own."""
 
-    def __init__(self, build, session="test"):
+    def __init__(self, build, session="test", prefix=()):
         self.program = str(pathlib.Path(build) / "kvmdbg")
+        self.prefix = list(prefix)
         self.session = session
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="kvmdbg-test."))
         self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.dir / "run"),
@@ -133,7 +134,7 @@ class Kvmdbg:
         argv = ["--session", self.session, *map(str, args)]
         started = time.monotonic()
         try:
-            done = subprocess.run([self.program, *argv], stdin=subprocess.DEVNULL, env=self.env, check=False,
+            done = subprocess.run([*self.prefix, self.program, *argv], stdin=subprocess.DEVNULL, env=self.env, check=False,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
         except subprocess.TimeoutExpired as error:
             raise Failure(f"kvmdbg {' '.join(argv)}: no end after {timeout} s") from error
@@ -156,12 +157,13 @@ class Kvmdbg:
             raise Failure(f"{done}: not JSON: {done.out[:200]!r}") from error
 
     def attach(self, machine, *args):
-        return self.run("--json", "attach", machine.gdb, "--qmp", machine.qmp, "--vmlinux", machine.vmlinux,
+        qmp = ["--qmp", machine.qmp] if machine.qmp else []
+        return self.run("--json", "attach", machine.gdb, *qmp, "--vmlinux", machine.vmlinux,
                         "--name", self.session, *args)
 
-    def refused(self, status, pattern, *args):
+    def refused(self, status, pattern, *args, **kwargs):
         """A command that must fail with STATUS and one line of stderr that matches PATTERN."""
-        done = self.run(*args)
+        done = self.run(*args, **kwargs)
         expect_equal(done.status, status, str(done))
         lines = done.err.strip().splitlines()
         expect(len(lines) == 1 and lines[0].startswith("kvmdbg: "), f"not one line: {done}")

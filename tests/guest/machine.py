@@ -104,7 +104,8 @@ class Machine:
         self.dir = pathlib.Path(directory or tempfile.mkdtemp(prefix="kvmdbg-machine."))
         self.gdb_option = gdb
         self.gdb = gdb or f"unix:{self.dir}/gdb.sock"
-        self.qmp = pathlib.Path(qmp or self.dir / "qmp.sock")
+        # "none": a machine that only its gdb stub can reach.
+        self.qmp = None if qmp == "none" else pathlib.Path(qmp or self.dir / "qmp.sock")
         self.serial = self.dir / "serial.sock"
         self.console = self.dir / "console.log"
         self.process = None
@@ -128,7 +129,8 @@ class Machine:
         else:
             argv += ["-chardev", f"socket,path={self.gdb.removeprefix('unix:')},server=on,wait=off,id=gdb0",
                      "-gdb", "chardev:gdb0"]
-        argv += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
+        if self.qmp:
+            argv += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
         if console_on_terminal:
             argv += ["-chardev", f"stdio,id=serial0,mux=on,signal=off,logfile={self.console}",
                      "-mon", "chardev=serial0,mode=readline"]
@@ -174,7 +176,7 @@ class Machine:
 
     def describe(self):
         """What a script needs to know, as plain data."""
-        return {"pid": self.process.pid, "gdb": self.gdb, "qmp": str(self.qmp), "serial": str(self.serial),
+        return {"pid": self.process.pid, "gdb": self.gdb, "qmp": self.qmp and str(self.qmp), "serial": str(self.serial),
                 "console": str(self.console), "vmlinux": str(self.vmlinux),
                 "module_debug": str(self.kernel / "debug") if self.info["modules"] else None, "nested": str(self.nested),
                 "dir": str(self.dir), "arch": self.arch, "mode": self.mode, "kernel": self.info["release"],

@@ -8,8 +8,10 @@ cannot share the stub, see one and the same stop one after the other.
 """
 
 import argparse
+import os
 import pathlib
 import re
+import signal
 import sys
 import time
 
@@ -394,11 +396,25 @@ def killed_daemon(host):
     expect(done.status == 0, str(done))
     host.kvmdbg.text("break", "kvm_vcpu_ioctl")
     for pid in host.kvmdbg.processes():
-        machines.os.kill(pid, machines.signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
     done = host.kvmdbg.attach(host.machine)
     expect(done.status == 0, str(done))
     expect_equal(host.kvmdbg.call("breaks"), [], "breakpoints after the daemon's death")
     host.kvmdbg.text("detach")
+    counters(host)
+
+
+def no_permission(host):
+    """Root without CAP_SYS_PTRACE may not look into a process that has it."""
+    prefix = ["setpriv", "--bounding-set=-sys_ptrace"]
+    with harness.Kvmdbg(host.args.build, prefix=prefix) as denied:
+        done = denied.attach(host.machine)
+        expect(done.status == 0, str(done))
+        memory = denied.call("status")["memory"]
+        expect(memory["path"] != "direct", f"memory.path {memory}")
+        expect(re.search("permi", memory["why"]), f"memory.why {memory}")
+        expect_equal(sorted(vm["pid"] for vm in denied.call("vms")), sorted(vm["pid"] for vm in host.vms), "vms")
+        denied.text("detach")
     counters(host)
 
 
@@ -412,7 +428,7 @@ def killed_qemu(host):
 
 STOPPED = [attach, status, registers, vms, vcpus, memslots, guest_memory, kernel_memory, translate, symbols,
            types, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words, detach]
-RUNNING = [attach_running, wrong_vmlinux, killed_daemon, killed_qemu]
+RUNNING = [attach_running, wrong_vmlinux, killed_daemon, no_permission, killed_qemu]
 
 
 def main():
@@ -441,7 +457,11 @@ def main():
         if not attached:
             host.machine.monitor("cont")
         for case in RUNNING:
-            tap.case(prefix + case.__name__.replace("_", "-"), case, host)
+            name = prefix + case.__name__.replace("_", "-")
+            if case is no_permission and os.getuid():
+                tap.skip(name, "needs root")
+            else:
+                tap.case(name, case, host)
     finally:
         host.close()
     return tap.end()

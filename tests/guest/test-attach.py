@@ -1,0 +1,213 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Ways to attach: over TCP, without QMP, with shared memory; and all that is not our machine."""
+
+import argparse
+import contextlib
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import assets  # noqa: E402
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import expect, expect_equal  # noqa: E402
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def peer(answer):
+    """A TCP server on a port of its own that hands each connection to answer(connection)."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection, contextlib.suppress(OSError):
+                        answer(connection)
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f":{server.getsockname()[1]}"
+        # Closing the socket does not end an accept() that waits.
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+def http(connection):
+    connection.recv(4096)
+    connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+
+
+def silent(connection):
+    while connection.recv(4096):
+        pass
+
+
+def half_packet(connection):
+    connection.recv(4096)
+    connection.sendall(b"+$PacketSize=10")
+
+
+class Attach:
+    def __init__(self, args):
+        self.args = args
+        self.port = free_port()
+        self.machine = machines.boot(gdb=f":{self.port}", qmp="none", shared=True)
+        self.kvmdbg = harness.Kvmdbg(args.build)
+        self.files = self.kvmdbg.dir / "files"
+        self.files.mkdir()
+
+    def close(self):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def attach_to(self, address, *args):
+        return ["attach", address, "--vmlinux", str(self.machine.vmlinux), "--name", "test", *args]
+
+    def alive(self):
+        """The daemon still answers, and has no session left over."""
+        expect_equal(self.kvmdbg.call("sessions"), [], "sessions")
+
+    def runs(self):
+        expect_equal(self.machine.output("echo alive", timeout=30).strip(), "alive", "the machine's shell")
+
+
+def nothing_listens(t):
+    t.kvmdbg.refused(1, "refused", *t.attach_to(f":{free_port()}"))
+    t.kvmdbg.refused(1, "No such file|no such", *t.attach_to("unix:/nonexistent/gdb.sock"))
+    t.alive()
+
+
+def not_a_stub(t):
+    for answer in (http, silent, half_packet):
+        with peer(answer) as address:
+            started = time.monotonic()
+            t.kvmdbg.refused(1, "gdb|stub", *t.attach_to(address))
+            expect(time.monotonic() - started < 30, f"{answer.__name__}: took too long")
+    t.alive()
+
+
+def no_session(t):
+    t.kvmdbg.refused(3, "attach", "vms")
+    t.kvmdbg.refused(3, "attach", "detach")
+
+
+def bad_vmlinux(t):
+    """None of these touches the machine for long: it runs on."""
+    vmlinux = t.machine.vmlinux
+    truncated = t.files / "truncated"
+    with open(vmlinux, "rb") as source:
+        truncated.write_bytes(source.read(1 << 20))
+    text = t.files / "text"
+    text.write_text("not an ELF file\n" * 1000, encoding="utf-8")
+    stripped = t.files / "stripped"
+    subprocess.run(["eu-strip", "--strip-sections", "-o", stripped, vmlinux], check=True)
+    other = shutil.which("true")
+    for file in (t.files / "absent", truncated, text, stripped, other):
+        t.kvmdbg.refused(1, pathlib.Path(file).name, "attach", t.machine.gdb, "--vmlinux", file, "--name", "test")
+        t.runs()
+    t.alive()
+
+
+def bad_qmp(t):
+    t.kvmdbg.refused(1, "nonexistent", *t.attach_to(t.machine.gdb, "--qmp", "/nonexistent/qmp.sock"))
+    t.runs()
+    path = t.files / "qmp.sock"
+    with subprocess.Popen([t.machine.program, "-M", "none", "-nodefaults", "-display", "none", "-qmp",
+                           f"unix:{path},server=on,wait=off"], preexec_fn=machines.die_with_parent) as other:
+        while not path.exists():
+            time.sleep(0.05)
+        t.kvmdbg.refused(1, "another|other|not the", *t.attach_to(t.machine.gdb, "--qmp", str(path)))
+        other.kill()
+    t.runs()
+    t.alive()
+
+
+def over_rsp_alone(t):
+    """Without QMP, over TCP: everything works, and status says what is missing."""
+    done = t.kvmdbg.attach(t.machine)
+    expect(done.status == 0, str(done))
+    status = t.kvmdbg.call("status")
+    expect(status["memory"]["path"] in ("rsp", "direct"), f"memory.path {status['memory']}")
+    expect(status["memory"]["path"] == "direct" or "QMP" in status["memory"]["why"],
+           f"memory.why {status['memory']}")
+    expect_equal(sorted(vm["pid"] for vm in t.kvmdbg.call("vms")), [t.machine.witness["vms"][0]["pid"]], "vms")
+    expect_equal(sorted(vcpu["pid"] for vcpu in t.kvmdbg.call("vcpus")),
+                 sorted(vcpu["tid"] for vcpu in t.machine.witness["vms"][0]["vcpus"]), "vcpus")
+
+
+def second_client(t):
+    """The stub serves one at a time: the second is told so, the first works on."""
+    with harness.Kvmdbg(t.args.build, session="second") as second:
+        second.refused(1, "gdb|stub|another", "attach", t.machine.gdb, "--vmlinux", t.machine.vmlinux,
+                       "--name", "second", timeout=60)
+    expect_equal(t.kvmdbg.call("status")["state"], "stopped", "state")
+    t.kvmdbg.text("detach")
+    t.runs()
+
+
+def several_clients(t):
+    """One session, many commands at once: each gets its own answer."""
+    done = t.kvmdbg.attach(t.machine)
+    expect(done.status == 0, str(done))
+    wanted = t.kvmdbg.call("vcpus")
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(t.kvmdbg.call("vcpus"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expect_equal(results, [wanted] * 8, "vcpus, eight at once")
+    t.kvmdbg.text("detach")
+    t.runs()
+
+
+def killed_while_running(t):
+    """QEMU dies between two commands: target lost, and the daemon lives."""
+    done = t.kvmdbg.attach(t.machine)
+    expect(done.status == 0, str(done))
+    t.kvmdbg.text("cont")
+    t.machine.process.kill()
+    t.machine.process.wait()
+    t.kvmdbg.refused(3, "", "stop")
+    t.kvmdbg.run("detach")
+    t.alive()
+
+
+CASES = [no_session, nothing_listens, not_a_stub, bad_vmlinux, bad_qmp, over_rsp_alone, second_client,
+         several_clients, killed_while_running]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--only", help="only cases whose name matches")
+    args = parser.parse_args()
+    try:
+        attach = Attach(args)
+    except (machines.MachineError, assets.AssetError) as error:
+        print(f"Bail out! {error}")
+        return 1
+    tap = harness.Tap(args.only)
+    try:
+        for case in CASES:
+            tap.case("/attach/" + case.__name__.replace("_", "-"), case, attach)
+    finally:
+        attach.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -39,7 +39,14 @@ KdImage *kd_image_open (const KdImageOptions *options, GError **error);
 void kd_image_free (KdImage *image);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdImage, kd_image_free)
 
-const char *kd_image_path (const KdImage *image);
+/*
+ * An image of types alone, out of raw BTF as it lies in guest memory (copied). `base` is the
+ * kernel's image when this is a module's split BTF (borrowed: must live longer), else NULL.
+ * BAD_INFO: the bytes contradict themselves.
+ */
+KdImage *kd_image_open_btf (const void *btf, size_t len, KdImage *base, GError **error);
+
+const char *kd_image_path (const KdImage *image); /* NULL: from memory */
 uint16_t kd_image_machine (const KdImage *image);
 const uint8_t *kd_image_build_id (const KdImage *image, size_t *ret_len);
 /* "elf", "btf" or "dwarf", "dwarf"; NULL where there is none. Static. */
@@ -109,9 +116,10 @@ uint64_t kd_type_size (const KdType *type);      /* bytes, through typedefs and 
 gboolean kd_type_is_signed (const KdType *type); /* INT, CHAR, ENUM */
 const KdType *kd_type_target (
 	const KdType *type); /* of pointer, array, typedef, qualifier; result of FUNC */
-uint64_t kd_type_nr_elements (const KdType *type); /* ARRAY */
+uint64_t kd_type_nr_elements (const KdType *type); /* ARRAY; 0: flexible or unknown */
 const KdMember *kd_type_members (
-	const KdType *type, unsigned *ret_nr); /* STRUCT, UNION; FUNC: parameters */
+	const KdType *type, unsigned *ret_nr);     /* STRUCT, UNION; FUNC: parameters */
+gboolean kd_type_is_variadic (const KdType *type); /* FUNC that ends in "..." */
 const KdEnumerator *kd_type_enumerators (const KdType *type, unsigned *ret_nr);
 /* Behind typedefs and qualifiers. */
 const KdType *kd_type_strip (const KdType *type);

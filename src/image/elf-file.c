@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "image/elf-file.h"
+
+#include <elf.h>
+#include <inttypes.h>
+
+#include "base/cursor.h"
+#include "image/image.h"
+
+#define SECTIONS_MAX (1u << 17)
+#define NOTES_MAX 4096
+
+static gboolean fail (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+static gboolean
+fail (GError **error, const char *format, ...)
+{
+	va_list args;
+	va_start (args, format);
+	g_autofree char *message = g_strdup_vprintf (format, args);
+	va_end (args);
+	g_set_error_literal (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_ELF, message);
+	return FALSE;
+}
+
+/* A person who gives the boot image should be told so, since it lies next to the right file. */
+static const char *
+other_format (const uint8_t *data, size_t len)
+{
+	if (len >= 2 && data[0] == 'M' && data[1] == 'Z')
+		return "a boot image (use the vmlinux of the kernel's debug package)";
+	if (len >= 2 && data[0] == 0x1f && data[1] == 0x8b)
+		return "gzip-compressed (a boot image? use the vmlinux of the kernel's debug "
+		       "package)";
+	if (len >= 4 && memcmp (data, "\x28\xb5\x2f\xfd", 4) == 0)
+		return "zstd-compressed (unpack it first)";
+	if (len >= 6 && memcmp (data,
+				"\xfd"
+				"7zXZ",
+				5) == 0)
+		return "xz-compressed (unpack it first)";
+	return NULL;
+}
+
+static gboolean
+read_section (const KdElf *elf, KdCursor *cursor, KdElfSection *ret, uint32_t *ret_name)
+{
+	const uint8_t *p;
+	if (!kd_cursor_next_bytes (cursor, sizeof (Elf64_Shdr), &p))
+		return FALSE;
+	*ret_name = kd_elf_u32 (elf, p + offsetof (Elf64_Shdr, sh_name));
+	*ret = (KdElfSection){
+		.name = "",
+		.type = kd_elf_u32 (elf, p + offsetof (Elf64_Shdr, sh_type)),
+		.flags = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_flags)),
+		.addr = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_addr)),
+		.offset = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_offset)),
+		.size = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_size)),
+		.link = kd_elf_u32 (elf, p + offsetof (Elf64_Shdr, sh_link)),
+		.entsize = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_entsize)),
+	};
+	return TRUE;
+}
+
+static gboolean
+check_extent (const KdElf *elf, const KdElfSection *section, unsigned index, GError **error)
+{
+	if (section->type == SHT_NOBITS || section->type == SHT_NULL)
+		return TRUE;
+	if (section->offset > elf->len || section->size > elf->len - section->offset)
+		return fail (error,
+			"truncated: section %u needs 0x%" PRIx64 " bytes at 0x%" PRIx64
+			" but the file ends at 0x%zx",
+			index, section->size, section->offset, elf->len);
+	return TRUE;
+}
+
+static gboolean
+read_sections (KdElf *elf, uint16_t shentsize, uint32_t nr, uint32_t names_index, GError **error)
+{
+	KdCursor cursor = kd_cursor_init (elf->data, elf->len, elf->big_endian);
+	KdElfSection first;
+	uint32_t name;
+
+	if (elf->section_table == 0)
+		return TRUE;
+	if (shentsize != sizeof (Elf64_Shdr))
+		return fail (error, "section headers of %u bytes", shentsize);
+	if (elf->section_table > elf->len ||
+		!kd_cursor_seek (&cursor, (size_t)elf->section_table) ||
+		!read_section (elf, &cursor, &first, &name))
+		return fail (error,
+			"truncated: section headers at 0x%" PRIx64 " but the file ends at 0x%zx",
+			elf->section_table, elf->len);
+
+	/* Numbers that do not fit the header are in the first section (gABI, "e_shnum"). */
+	if (nr == 0)
+		nr = (uint32_t)MIN (first.size, SECTIONS_MAX + 1);
+	if (names_index == SHN_XINDEX)
+		names_index = first.link;
+	if (nr > SECTIONS_MAX)
+		return fail (error, "more than %u sections", SECTIONS_MAX);
+	if (!kd_cursor_seek (&cursor, (size_t)elf->section_table) ||
+		kd_cursor_left (&cursor) / sizeof (Elf64_Shdr) < nr)
+		return fail (error,
+			"truncated: %u section headers at 0x%" PRIx64 " but the file ends at 0x%zx",
+			nr, elf->section_table, elf->len);
+
+	g_autofree uint32_t *names = g_new0 (uint32_t, nr + 1);
+	elf->sections = g_new0 (KdElfSection, nr + 1);
+	elf->nr_sections = nr;
+	for (unsigned i = 0; i < nr; i++) {
+		if (!read_section (elf, &cursor, &elf->sections[i], &names[i]))
+			return fail (error, "truncated: section header %u", i);
+		if (i > 0 && !check_extent (elf, &elf->sections[i], i, error))
+			return FALSE;
+	}
+	if (names_index == 0 || names_index >= nr)
+		return TRUE;
+
+	size_t strings_len = (size_t)elf->sections[names_index].size;
+	const uint8_t *strings = kd_elf_section_bytes (elf, &elf->sections[names_index]);
+	for (unsigned i = 1; strings && i < nr; i++) {
+		KdCursor at = kd_cursor_init (strings, strings_len, elf->big_endian);
+		const char *text;
+		if (kd_cursor_seek (&at, names[i]) && kd_cursor_next_cstr (&at, &text))
+			elf->sections[i].name = text;
+	}
+	return TRUE;
+}
+
+static gboolean
+find_build_id_in (KdElf *elf, const uint8_t *bytes, size_t len)
+{
+	KdCursor cursor = kd_cursor_init (bytes, len, elf->big_endian);
+
+	for (unsigned i = 0; i < NOTES_MAX; i++) {
+		uint32_t name_len, desc_len, type;
+		const uint8_t *name, *desc;
+		if (!kd_cursor_next_u32 (&cursor, &name_len) ||
+			!kd_cursor_next_u32 (&cursor, &desc_len) ||
+			!kd_cursor_next_u32 (&cursor, &type) ||
+			!kd_cursor_next_bytes (&cursor, name_len, &name) ||
+			!kd_cursor_align (&cursor, 4) ||
+			!kd_cursor_next_bytes (&cursor, desc_len, &desc))
+			return FALSE;
+		if (type == NT_GNU_BUILD_ID && name_len == 4 && memcmp (name, "GNU", 4) == 0 &&
+			desc_len > 0 && desc_len <= KD_BUILD_ID_MAX) {
+			memcpy (elf->build_id, desc, desc_len);
+			elf->build_id_len = desc_len;
+			return TRUE;
+		}
+		if (!kd_cursor_align (&cursor, 4))
+			return FALSE;
+	}
+	return FALSE;
+}
+
+static void
+find_build_id (KdElf *elf)
+{
+	for (unsigned i = 1; i < elf->nr_sections; i++) {
+		const KdElfSection *section = &elf->sections[i];
+		const uint8_t *bytes = kd_elf_section_bytes (elf, section);
+		if (section->type == SHT_NOTE && bytes &&
+			find_build_id_in (elf, bytes, (size_t)section->size))
+			return;
+	}
+}
+
+gboolean
+kd_elf_init (KdElf *elf, const void *data, size_t len, GError **error)
+{
+	const uint8_t *bytes = data;
+	*elf = (KdElf){.data = bytes, .len = len};
+
+	if (len < SELFMAG || memcmp (bytes, ELFMAG, SELFMAG) != 0) {
+		const char *other = other_format (bytes, len);
+		return other ? fail (error, "not ELF: it is %s", other) : fail (error, "not ELF");
+	}
+	if (len < sizeof (Elf64_Ehdr))
+		return fail (error, "truncated: %zu bytes, less than an ELF header", len);
+	if (bytes[EI_CLASS] != ELFCLASS64)
+		return fail (error, "not a 64-bit ELF file (class %u)", bytes[EI_CLASS]);
+	if (bytes[EI_DATA] != ELFDATA2LSB && bytes[EI_DATA] != ELFDATA2MSB)
+		return fail (error, "ELF data encoding %u", bytes[EI_DATA]);
+
+	elf->big_endian = bytes[EI_DATA] == ELFDATA2MSB;
+	elf->machine = kd_elf_u16 (elf, bytes + offsetof (Elf64_Ehdr, e_machine));
+	elf->type = kd_elf_u16 (elf, bytes + offsetof (Elf64_Ehdr, e_type));
+	elf->section_table = kd_elf_u64 (elf, bytes + offsetof (Elf64_Ehdr, e_shoff));
+	if (!read_sections (elf, kd_elf_u16 (elf, bytes + offsetof (Elf64_Ehdr, e_shentsize)),
+		    kd_elf_u16 (elf, bytes + offsetof (Elf64_Ehdr, e_shnum)),
+		    kd_elf_u16 (elf, bytes + offsetof (Elf64_Ehdr, e_shstrndx)), error)) {
+		kd_elf_clear (elf);
+		return FALSE;
+	}
+	find_build_id (elf);
+	return TRUE;
+}
+
+void
+kd_elf_clear (KdElf *elf)
+{
+	g_clear_pointer (&elf->sections, g_free);
+	elf->nr_sections = 0;
+}
+
+const KdElfSection *
+kd_elf_section (const KdElf *elf, const char *name)
+{
+	for (unsigned i = 1; i < elf->nr_sections; i++)
+		if (strcmp (elf->sections[i].name, name) == 0)
+			return &elf->sections[i];
+	return NULL;
+}
+
+const KdElfSection *
+kd_elf_section_of_type (const KdElf *elf, uint32_t type)
+{
+	for (unsigned i = 1; i < elf->nr_sections; i++)
+		if (elf->sections[i].type == type)
+			return &elf->sections[i];
+	return NULL;
+}
+
+const uint8_t *
+kd_elf_section_bytes (const KdElf *elf, const KdElfSection *section)
+{
+	if (section->type == SHT_NOBITS || section->type == SHT_NULL ||
+		(section->flags & SHF_COMPRESSED))
+		return NULL;
+	return elf->data + section->offset;
+}
+
+const KdElfSection *
+kd_elf_section_at (const KdElf *elf, uint64_t addr)
+{
+	for (unsigned i = 1; i < elf->nr_sections; i++) {
+		const KdElfSection *section = &elf->sections[i];
+		if ((section->flags & SHF_ALLOC) && addr >= section->addr &&
+			addr - section->addr < section->size)
+			return section;
+	}
+	return NULL;
+}

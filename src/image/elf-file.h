@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <string.h>
+#include <stdint.h>
+
+/*
+ * The outside of a 64-bit ELF file: header, sections, build-id. Every offset and size was checked
+ * against the file when kd_elf_init() said yes. Owns only its section table; the bytes are the
+ * caller's (a mapping).
+ */
+#define KD_BUILD_ID_MAX 64
+
+typedef struct {
+	const char *name; /* inside the file; "" when damaged */
+	uint32_t type;
+	uint64_t flags;
+	uint64_t addr;
+	uint64_t offset;
+	uint64_t size;
+	uint32_t link;
+	uint64_t entsize;
+} KdElfSection;
+
+typedef struct {
+	const uint8_t *data;
+	size_t len;
+	gboolean big_endian;
+	uint16_t machine;
+	uint16_t type;
+	uint64_t section_table; /* file offset */
+	KdElfSection *sections; /* [0] is the null section */
+	unsigned nr_sections;
+	uint8_t build_id[KD_BUILD_ID_MAX];
+	size_t build_id_len; /* 0: none */
+} KdElf;
+
+/* NOT_ELF with the reason and the offset where the file contradicts itself. */
+gboolean kd_elf_init (KdElf *elf, const void *data, size_t len, GError **error);
+void kd_elf_clear (KdElf *elf);
+
+/* NULL: no such section. */
+const KdElfSection *kd_elf_section (const KdElf *elf, const char *name);
+const KdElfSection *kd_elf_section_of_type (const KdElf *elf, uint32_t type);
+
+/* The section's bytes in the file; NULL when it has none (NOBITS) or they are compressed. */
+const uint8_t *kd_elf_section_bytes (const KdElf *elf, const KdElfSection *section);
+
+/* Section of the running kernel's memory that holds `addr`; NULL: none. */
+const KdElfSection *kd_elf_section_at (const KdElf *elf, uint64_t addr);
+
+static inline uint16_t
+kd_elf_u16 (const KdElf *elf, const uint8_t *p)
+{
+	uint16_t v;
+	memcpy (&v, p, sizeof v);
+	return elf->big_endian ? GUINT16_FROM_BE (v) : GUINT16_FROM_LE (v);
+}
+
+static inline uint32_t
+kd_elf_u32 (const KdElf *elf, const uint8_t *p)
+{
+	uint32_t v;
+	memcpy (&v, p, sizeof v);
+	return elf->big_endian ? GUINT32_FROM_BE (v) : GUINT32_FROM_LE (v);
+}
+
+static inline uint64_t
+kd_elf_u64 (const KdElf *elf, const uint8_t *p)
+{
+	uint64_t v;
+	memcpy (&v, p, sizeof v);
+	return elf->big_endian ? GUINT64_FROM_BE (v) : GUINT64_FROM_LE (v);
+}

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <elfutils/libdwfl.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hex.h"
+#include "image/image-private.h"
+
+/* Files looked at in one directory of kernels. */
+#define CANDIDATES_MAX 256
+
+static gboolean
+has_build_id (const char *path, const uint8_t *build_id, size_t build_id_len)
+{
+	struct stat st;
+	gboolean same = FALSE;
+	int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return FALSE;
+	if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size > 0) {
+		size_t len = (size_t)st.st_size;
+		void *mapping = mmap (NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
+		KdElf elf = {0};
+		if (mapping != MAP_FAILED) {
+			same = kd_elf_init (&elf, mapping, len, NULL) &&
+			       elf.build_id_len == build_id_len &&
+			       memcmp (elf.build_id, build_id, build_id_len) == 0;
+			kd_elf_clear (&elf);
+			munmap (mapping, len);
+		}
+	}
+	close (fd);
+	return same;
+}
+
+/* DIR/.build-id/xx/yyyy.debug, as gdb, elfutils and the distributions have it. */
+static char *
+find_by_build_id (const char *dir, const uint8_t *build_id, size_t build_id_len)
+{
+	g_autofree char *first = kd_hex_to_string (build_id, 1);
+	g_autofree char *rest = kd_hex_to_string (build_id + 1, build_id_len - 1);
+	static const char *const suffixes[] = {".debug", ""};
+
+	for (unsigned i = 0; i < G_N_ELEMENTS (suffixes); i++) {
+		g_autofree char *path =
+			g_strdup_printf ("%s/.build-id/%s/%s%s", dir, first, rest, suffixes[i]);
+		if (has_build_id (path, build_id, build_id_len))
+			return g_steal_pointer (&path);
+	}
+	return NULL;
+}
+
+/* DIR/vmlinux and DIR/vmlinux-RELEASE, and with `deep` DIR/RELEASE/vmlinux. */
+static char *
+find_in_directory (const char *dir, gboolean deep, const uint8_t *build_id, size_t build_id_len)
+{
+	g_autoptr (GDir) open = g_dir_open (dir, 0, NULL);
+	const char *name;
+
+	for (unsigned i = 0; open && i < CANDIDATES_MAX && (name = g_dir_read_name (open)); i++) {
+		g_autofree char *path = NULL;
+		if (deep)
+			path = g_build_filename (dir, name, "vmlinux", NULL);
+		else if (g_str_has_prefix (name, "vmlinux"))
+			path = g_build_filename (dir, name, NULL);
+		if (path && has_build_id (path, build_id, build_id_len))
+			return g_steal_pointer (&path);
+	}
+	return NULL;
+}
+
+static char *
+find_under (const char *dir, const uint8_t *build_id, size_t build_id_len)
+{
+	static const struct {
+		const char *below;
+		gboolean deep;
+	} places[] = {
+		{"", FALSE}, {"boot", FALSE}, {"lib/modules", TRUE}, {"usr/lib/modules", TRUE}};
+	char *path = find_by_build_id (dir, build_id, build_id_len);
+
+	for (unsigned i = 0; !path && i < G_N_ELEMENTS (places); i++) {
+		g_autofree char *place = g_build_filename (dir, places[i].below, NULL);
+		path = find_in_directory (place, places[i].deep, build_id, build_id_len);
+	}
+	return path;
+}
+
+/* libdwfl asks debuginfod, whose client library it opens only when it is configured. */
+static char *
+find_by_debuginfod (const uint8_t *build_id, size_t build_id_len)
+{
+	static char *no_path = "";
+	static const Dwfl_Callbacks callbacks = {
+		.find_elf = dwfl_build_id_find_elf,
+		.find_debuginfo = dwfl_standard_find_debuginfo,
+		.debuginfo_path = &no_path,
+	};
+	const char *urls = g_getenv ("DEBUGINFOD_URLS");
+	const char *file = NULL;
+	char *path = NULL;
+
+	if (!urls || !*urls)
+		return NULL;
+	Dwfl *dwfl = dwfl_begin (&callbacks);
+	if (!dwfl)
+		return NULL;
+	dwfl_report_begin (dwfl);
+	Dwfl_Module *module = dwfl_report_module (dwfl, "kernel", 0x1000, UINT64_MAX - 0x1000);
+	if (module && dwfl_module_report_build_id (module, build_id, build_id_len, 0) == 0) {
+		GElf_Addr bias;
+		dwfl_report_end (dwfl, NULL, NULL);
+		dwfl_module_getdwarf (module, &bias);
+		dwfl_module_info (module, NULL, NULL, NULL, NULL, NULL, NULL, &file);
+		if (!file)
+			dwfl_module_info (module, NULL, NULL, NULL, NULL, NULL, &file, NULL);
+		if (file && has_build_id (file, build_id, build_id_len))
+			path = g_strdup (file);
+	}
+	dwfl_end (dwfl);
+	return path;
+}
+
+char *
+kd_image_find (
+	const uint8_t *build_id, size_t build_id_len, const char *const *debug_dirs, GError **error)
+{
+	static const char *const standard[] = {"/usr/lib/debug", "/", NULL};
+	char *path = NULL;
+
+	if (!build_id || build_id_len < 2 || build_id_len > KD_BUILD_ID_MAX) {
+		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
+			"no vmlinux given and no build-id to look for (give --vmlinux)");
+		return NULL;
+	}
+	for (unsigned i = 0; !path && debug_dirs && debug_dirs[i]; i++)
+		path = find_under (debug_dirs[i], build_id, build_id_len);
+	for (unsigned i = 0; !path && standard[i]; i++)
+		path = find_under (standard[i], build_id, build_id_len);
+	if (!path)
+		path = find_by_debuginfod (build_id, build_id_len);
+	if (path)
+		return path;
+
+	g_autofree char *id = kd_hex_to_string (build_id, build_id_len);
+	g_autofree char *dirs = debug_dirs ? g_strjoinv (", ", (char **)debug_dirs) : NULL;
+	g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
+		"no vmlinux with build-id %s in %s%s/usr/lib/debug, /boot, /lib/modules%s "
+		"(give --vmlinux or --debug-dir)",
+		id, dirs ? dirs : "", dirs && *dirs ? ", " : "",
+		g_getenv ("DEBUGINFOD_URLS") ? ", debuginfod" : "");
+	return NULL;
+}

@@ -8,7 +8,7 @@
 
 /* Bytes that are no RSP before the first packet came: then the peer is no stub (an HTTP server's
  * greeting). */
-#define JUNK_MAX 256
+#define JUNK_MAX 200
 
 struct KdRspClient {
 	KdRspDecoder *dec;
@@ -132,12 +132,28 @@ kd_rsp_client_interrupt (KdRspClient *client, GError **error)
 	return TRUE;
 }
 
+/* What came so far looks like another protocol. */
+static gboolean
+is_no_stub (const KdRspClient *client)
+{
+	return !client->seen_packet && kd_rsp_decoder_get_junk (client->dec) > 0;
+}
+
+static gboolean
+no_stub (KdRspClient *client, GError **error)
+{
+	client->busy = FALSE;
+	g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_MALFORMED,
+		"the peer does not speak the GDB remote protocol");
+	return FALSE;
+}
+
 /* '-': the stub got our request damaged. */
 static gboolean
 retransmit (KdRspClient *client, GError **error)
 {
 	/* After its '+' a '-' is line noise: sending again would run the request twice. */
-	if (!client->busy || client->acked || client->no_ack)
+	if (!client->busy || client->acked || client->no_ack || is_no_stub (client))
 		return TRUE;
 	if (client->sent > KD_RSP_RETRIES_MAX) {
 		client->busy = FALSE;
@@ -296,12 +312,11 @@ kd_rsp_client_feed (KdRspClient *client, const void *data, size_t len, size_t *r
 			outcome = take_frame (client, &frame, ret_event, error);
 		else if (outcome == KD_DECODE_FAILED)
 			outcome = damaged (client, why, error) ? KD_DECODE_MORE : outcome;
-		if (outcome == KD_DECODE_MORE && !client->seen_packet &&
+		if (outcome == KD_DECODE_MORE && is_no_stub (client) &&
 			kd_rsp_decoder_get_junk (client->dec) > JUNK_MAX) {
-			client->busy = FALSE;
-			g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_MALFORMED,
-				"the peer does not speak the GDB remote protocol");
-			outcome = KD_DECODE_FAILED;
+			no_stub (client, error);
+			*ret_used = len;
+			return KD_DECODE_FAILED;
 		}
 		if (outcome != KD_DECODE_MORE) {
 			*ret_used = done;
@@ -321,6 +336,8 @@ kd_rsp_client_eof (KdRspClient *client, GError **error)
 	kd_rsp_decoder_reset (client->dec);
 	if (!busy)
 		return TRUE;
+	if (is_no_stub (client))
+		return no_stub (client, error);
 	g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_CLOSED,
 		"the stub closed the connection with a request unanswered");
 	return FALSE;

@@ -52,7 +52,10 @@ gboolean kd_rsp_client_interrupt (KdRspClient *client, GError **error);
 gboolean kd_rsp_client_is_busy (const KdRspClient *client);
 gboolean kd_rsp_client_is_running (const KdRspClient *client);
 
-/* Bytes to write now; empty: *ret_len 0. Valid until the next call that is not kd_rsp_client_get_*.
+/*
+ * Bytes to write now; empty: *ret_len 0. After a REPLY they are its ack, which may wait and ride
+ * with the next request: one write less for each, which is most of what a request costs. Valid
+ * until the next call that is not kd_rsp_client_get_*.
  */
 const uint8_t *kd_rsp_client_out (KdRspClient *client, size_t *ret_len);
 void kd_rsp_client_out_written (KdRspClient *client, size_t len);

@@ -23,7 +23,7 @@ typedef enum {
 	KVMDBG_ERROR_USAGE,      /* unknown command, option or argument (exit 2) */
 	KVMDBG_ERROR_NO_SESSION, /* no such session (exit 3) */
 	KVMDBG_ERROR_LOST,       /* target lost (exit 3) */
-	KVMDBG_ERROR_DAEMON,     /* no daemon, or it went away */
+	KVMDBG_ERROR_DAEMON,     /* no daemon runs, or it cannot be started (exit 3) */
 	KVMDBG_ERROR_CANCELLED,
 } KvmdbgError;
 
@@ -52,6 +52,12 @@ KVMDBG_API void kvmdbg_connection_set_event_handler (
 /* For an event loop of one's own: poll the fd for reading, then dispatch what has arrived. */
 KVMDBG_API int kvmdbg_connection_get_fd (KvmdbgConnection *connection);
 KVMDBG_API gboolean kvmdbg_connection_dispatch (KvmdbgConnection *connection, GError **error);
+
+/*
+ * The daemon's program: $KVMDBG_DAEMON, else the one beside this program, else the installed one.
+ * New string.
+ */
+KVMDBG_API char *kvmdbg_find_daemon (GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KvmdbgConnection, kvmdbg_connection_free)
 

@@ -7,7 +7,11 @@
 #include "base/json.h"
 #include "base/nearest.h"
 
-G_DEFINE_QUARK (kd - command - error - quark, kd_command_error)
+GQuark
+kd_command_error_quark (void)
+{
+	return g_quark_from_static_string ("kd-command-error-quark");
+}
 
 /* What one argument was given as. Strings of all kinds are kept, so that paths can be resolved. */
 typedef struct {
@@ -133,7 +137,7 @@ arg_title (const KdArg *arg)
 
 	if (!arg->positional)
 		return g_strdup_printf ("option --%s", arg->name);
-	upper = g_ascii_strup (arg->name, -1);
+	upper = g_ascii_strup (arg->meta ? arg->meta : arg->name, -1);
 	return g_strdup_printf ("argument %s", upper);
 }
 

@@ -46,6 +46,9 @@ typedef enum {
 	KD_COMMAND_IN_CLIENT = 1 << 3,    /* the CLI itself does it (shell, gdb); `run` is NULL */
 	KD_COMMAND_IN_DAEMON = 1 << 4,    /* the daemon answers from its own state; `run` is NULL */
 	KD_COMMAND_REPEATS = 1 << 5,      /* an empty line in the shell does it again (step) */
+	KD_COMMAND_WAITS = 1 << 6,        /* may wait for the machine without end (cont --wait,
+					     until): cancelled when its client goes away */
+	KD_COMMAND_INTERRUPTS = 1 << 7,   /* cancels whatever waits before it (stop, detach) */
 } KdCommandFlags;
 
 struct KdCommand {

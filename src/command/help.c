@@ -5,6 +5,8 @@
 
 #include "base/json.h"
 
+#define HELP_WIDTH 78
+
 /* Options of the program itself, for the overview and the manual page. */
 static const struct {
 	const char *option;
@@ -115,13 +117,42 @@ arg_label (const KdArg *arg)
 	return g_string_free (g_steal_pointer (&out), FALSE);
 }
 
+/* Paragraphs, each on lines of at most HELP_WIDTH characters. */
+static void
+append_wrapped (GString *out, const char *text)
+{
+	g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+	for (char **line = lines; *line; line++) {
+		g_auto (GStrv) words = g_strsplit (*line, " ", -1);
+		glong column = 0;
+
+		for (char **word = words; *word; word++) {
+			glong len = g_utf8_strlen (*word, -1);
+
+			if (column && column + 1 + len > HELP_WIDTH) {
+				g_string_append_c (out, '\n');
+				column = 0;
+			}
+			if (column)
+				g_string_append_c (out, ' ');
+			g_string_append (out, *word);
+			column += len + (column ? 1 : 0);
+		}
+		if (line[1] || column)
+			g_string_append_c (out, '\n');
+	}
+}
+
 char *
 kd_help_command (const KdCommand *command)
 {
 	g_autofree char *usage = kd_help_usage (command);
 	GString *out = g_string_new (NULL);
 
-	g_string_append_printf (out, "usage: kvmdbg %s\n%s\n", usage, command->summary);
+	g_string_append (out, "usage: kvmdbg ");
+	append_wrapped (out, usage);
+	g_string_append_printf (out, "%s\n", command->summary);
 	if (command->args && command->args->name)
 		g_string_append_c (out, '\n');
 	for (const KdArg *arg = command->args; arg && arg->name; arg++) {
@@ -129,9 +160,10 @@ kd_help_command (const KdCommand *command)
 
 		g_string_append_printf (out, "  %-20s %s\n", label, arg->help);
 	}
-	if (command->help)
-		g_string_append_printf (out, "\n%s%s", command->help,
-			g_str_has_suffix (command->help, "\n") ? "" : "\n");
+	if (command->help) {
+		g_string_append_c (out, '\n');
+		append_wrapped (out, command->help);
+	}
 	if (command->example) {
 		g_auto (GStrv) lines = g_strsplit (command->example, "\n", -1);
 

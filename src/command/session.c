@@ -3,8 +3,6 @@
 
 #include "base/json.h"
 
-G_DEFINE_QUARK (kd - command - error - quark, kd_command_error)
-
 KdSession *
 kd_session_new (const char *name)
 {

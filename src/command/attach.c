@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "base/json.h"
+#include "command/status.h"
+
+static const KdArg args[] = {
+	{"address", 0, KD_ARG_PEER, KD_ARG_REQUIRED, TRUE, "ADDR",
+		"QEMU's gdb stub: “:1234”, HOST:PORT or the path of a socket"},
+	{"qmp", 0, KD_ARG_PEER, 0, FALSE, "PATH|HOST:PORT",
+		"QEMU's QMP monitor (default: looked for in the QEMU process that owns the stub)"},
+	{"vmlinux", 0, KD_ARG_FILE, 0, FALSE, "FILE", "the kernel's ELF file with symbols"},
+	{"debug-dir", 0, KD_ARG_FILE, KD_ARG_REPEATED, FALSE, "DIR",
+		"look here for the kernel by its build-id, before /usr/lib/debug"},
+	{"name", 0, KD_ARG_STRING, 0, FALSE, "NAME", "name of the session (default: “default”)"},
+	{"running", 0, KD_ARG_FLAG, 0, FALSE, NULL, "let the machine run on after attaching"},
+	{"force", 0, KD_ARG_FLAG, 0, FALSE, NULL,
+		"use --vmlinux though its build-id is another than the running kernel's"},
+	{"no-direct", 0, KD_ARG_FLAG, 0, FALSE, NULL, "do not read QEMU's memory directly"},
+	{NULL},
+};
+
+/*
+ * A kernel that is not found leaves the machine usable; one that was asked for by name and cannot
+ * be used is refused, since nothing that follows would be what the user meant.
+ */
+static gboolean
+open_kernel (KdSession *session, const KdArgs *given, GError **error)
+{
+	KdKernelOptions options = {
+		.vmlinux = kd_args_string (given, "vmlinux"),
+		.debug_dirs = kd_args_list (given, "debug-dir"),
+		.force = kd_args_flag (given, "force"),
+	};
+	g_autoptr (GError) why = NULL;
+
+	session->kernel = kd_kernel_open (session->target, &options, &why);
+	if (session->kernel)
+		return TRUE;
+	if (options.vmlinux || g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+		g_error_matches (why, KD_KERNEL_ERROR, KD_KERNEL_ERROR_MISMATCH) ||
+		g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST)) {
+		g_propagate_error (error, g_steal_pointer (&why));
+		return FALSE;
+	}
+	session->kernel_error = g_steal_pointer (&why);
+	return TRUE;
+}
+
+/* Back to how the machine was found, whatever went wrong. */
+static void
+give_up (KdSession *session)
+{
+	g_autoptr (GError) error = NULL;
+
+	kd_target_set_cancellable (session->target, NULL);
+	g_clear_pointer (&session->kernel, kd_kernel_free);
+	if (!kd_target_detach (session->target, TRUE, &error))
+		g_info ("session %s: %s", session->name, error->message);
+	g_clear_pointer (&session->target, kd_target_free);
+}
+
+static JsonNode *
+run (KdSession *session, const KdArgs *given, GError **error)
+{
+	KdTargetOptions options = {
+		.address = kd_args_string (given, "address"),
+		.qmp = kd_args_string (given, "qmp"),
+		.no_direct = kd_args_flag (given, "no-direct"),
+	};
+	JsonObject *result;
+
+	session->target = kd_target_open_qemu (&options, session->cancellable, error);
+	if (!session->target) {
+		g_prefix_error (error, "attach: ");
+		return NULL;
+	}
+	kd_target_set_cancellable (session->target, session->cancellable);
+	if (!open_kernel (session, given, error) ||
+		(kd_args_flag (given, "running") && !kd_target_cont (session->target, error))) {
+		g_prefix_error (error, "attach: ");
+		give_up (session);
+		return NULL;
+	}
+	result = kd_status_json (session);
+	kd_json_set_string (result, "notice", session->notice);
+	return kd_json_object_node (result);
+}
+
+static void
+render (JsonNode *result, KdText *text)
+{
+	JsonObject *status = kd_json_node_object (result, NULL);
+	const char *notice = NULL, *state = NULL;
+	gboolean kernel = status && !json_object_get_null_member (status, "kernel");
+	gboolean running;
+
+	kd_json_get_string (status, "notice", FALSE, &notice, NULL);
+	kd_json_get_string (status, "state", FALSE, &state, NULL);
+	running = g_strcmp0 (state, "running") == 0;
+	if (notice)
+		kd_text_printf (text, KD_STYLE_WARN, "%s\n", notice);
+	kd_status_render (status, text);
+	kd_text_add (text, KD_STYLE_DIM, "next     ");
+	kd_text_add (text, KD_STYLE_PLAIN,
+		!kernel   ? "attach again with --vmlinux FILE, or: regs, mem, cont, detach\n"
+		: running ? "vms, vcpus, ps, log, stop, detach\n"
+			  : "vms, vcpus, bt -a, ps, log, regs, cont, detach\n");
+}
+
+const KdCommand kd_command_attach = {
+	.name = "attach",
+	.group = "session",
+	.summary = "attach to a QEMU by its gdb stub, and stop it",
+	.help = "Stops the machine, finds its kernel and prints a summary. The machine stays "
+		"stopped, as with gdb, until “cont” or “detach”, unless --running is given.\n\n"
+		"With QMP the machine's memory is found in QEMU's own process and read directly, "
+		"which is much faster than through the stub. Without --qmp it is taken from the "
+		"command line of the QEMU process that owns the stub, when that runs here.\n\n"
+		"The kernel is found by its build-id under --debug-dir and /usr/lib/debug, or is "
+		"the file of --vmlinux, whose build-id must be the running kernel's.",
+	.example = "kvmdbg attach :1234 --vmlinux vmlinux\n"
+		   "kvmdbg attach /run/vm/gdb.sock --qmp /run/vm/qmp.sock --name host2",
+	.args = args,
+	.flags = KD_COMMAND_NO_SESSION,
+	.run = run,
+	.render = render,
+};

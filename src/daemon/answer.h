@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <json-glib/json-glib.h>
+
+/* How outcomes look on the wire. */
+
+/* How a client wants its result. */
+typedef struct {
+	gboolean text; /* "render": "text" */
+	gboolean color;
+	unsigned columns;
+} KdRenderOptions;
+
+gboolean kd_answer_render_options (
+	JsonObject *params, KdRenderOptions *ret_options, GError **error);
+
+/* One line each, new. The error's data has "class": "usage", "failed", "no-session", "lost",
+ * "cancelled", "needs-stop" or "needs-kernel". */
+char *kd_answer_result (JsonNode *id, JsonNode *result);
+char *kd_answer_error (JsonNode *id, const GError *error);
+/* The error object alone, as JSON text. */
+char *kd_answer_error_object (const GError *error);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "command/command.h"
+
+/*
+ * One request on its way through a session's worker. The main loop makes it, the worker fills in
+ * the outcome, the main loop answers and frees it; at any time it has one owner. Only `cancellable`
+ * is touched from both sides.
+ */
+typedef enum {
+	KD_JOB_COMMAND,
+	KD_JOB_COMPLETE,
+	KD_JOB_QUIT, /* detach and end the thread */
+} KdJobKind;
+
+typedef struct {
+	KdJobKind kind;
+	const KdCommand *command; /* COMMAND */
+	KdArgs *args;             /* COMMAND */
+	gboolean render;          /* COMMAND: text too */
+	gboolean color;
+	unsigned columns;
+	char *line; /* COMPLETE */
+	size_t point;
+	GCancellable *cancellable;
+
+	/* Who asked. The number says the client: it may be gone by the time of the answer. */
+	guint64 client;
+	JsonNode *id;
+
+	/* Outcome. */
+	JsonNode *result;
+	GError *error;
+} KdJob;
+
+KdJob *kd_job_new (KdJobKind kind);
+void kd_job_free (KdJob *job);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdJob, kd_job_free)

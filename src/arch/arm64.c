@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arch/arm64.h"
+
+#include <elf.h>
+#include <string.h>
+
+#define HCR_VM (1ULL << 0)
+#define HCR_TGE (1ULL << 27)
+#define HCR_E2H (1ULL << 34)
+#define SCTLR_M (1ULL << 0)
+
+#define BITS(value, high, low) (((value) >> (low)) & ((1ULL << ((high) - (low) + 1)) - 1))
+
+/* QEMU's stub names some registers as AArch32 does (7.2 and 10.0, target/arm/helper.c). */
+static const struct {
+	const char *stub;
+	const char *canonical;
+} renamed[] = {
+	{"SCTLR", "SCTLR_EL1"},
+	{"VBAR", "VBAR_EL1"},
+	{"CPACR", "CPACR_EL1"},
+	{"CNTKCTL", "CNTKCTL_EL1"},
+	{"AMAIR0", "AMAIR_EL1"},
+	{"CSSELR", "CSSELR_EL1"},
+	{"CLIDR", "CLIDR_EL1"},
+	{"AIDR", "AIDR_EL1"},
+	{"cpsr", "CPSR"},
+};
+
+static const char *
+canonical_name (const char *stub_name)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (renamed); i++)
+		if (strcmp (renamed[i].stub, stub_name) == 0)
+			return renamed[i].canonical;
+	return stub_name;
+}
+
+static const char *
+dwarf_reg_name (unsigned dwarf_reg)
+{
+	/* DWARF for the Arm 64-bit architecture, 4.1. */
+	static const char *const names[] = {"x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8",
+		"x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x18", "x19", "x20",
+		"x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "x29", "x30", "sp", "pc"};
+
+	return dwarf_reg < G_N_ELEMENTS (names) ? names[dwarf_reg] : NULL;
+}
+
+static uint64_t
+get_or_zero (KdRegGetFunc get, void *data, const char *name)
+{
+	uint64_t value = 0;
+
+	return get (data, name, &value) ? value : 0;
+}
+
+static KdCpuState
+cpu_state (KdRegGetFunc get, void *data)
+{
+	static const char *const names[4][2] = {
+		{"EL0t", "EL0t"}, {"EL1t", "EL1h"}, {"EL2t", "EL2h"}, {"EL3t", "EL3h"}};
+	uint64_t hcr = get_or_zero (get, data, "HCR_EL2");
+	gboolean e2h = (hcr & HCR_E2H) != 0, tge = (hcr & HCR_TGE) != 0;
+	KdCpuState state = {KD_CPU_MODE_UNKNOWN, -1, "unknown"};
+	uint64_t cpsr;
+
+	if (!get (data, "CPSR", &cpsr))
+		return state;
+	if (cpsr & (1 << 4)) {
+		state.el = (cpsr & 0xf) == 0 ? 0 : 1;
+		state.mode_name = "AArch32";
+	} else {
+		state.el = (int)BITS (cpsr, 3, 2);
+		state.mode_name = names[state.el][cpsr & 1];
+	}
+	if (state.el == 3)
+		state.mode = KD_CPU_MODE_FIRMWARE;
+	else if (state.el == 2)
+		state.mode = e2h ? KD_CPU_MODE_KERNEL : KD_CPU_MODE_HYP;
+	else if (e2h ? !tge : (hcr & HCR_VM) != 0)
+		state.mode = KD_CPU_MODE_GUEST;
+	else
+		state.mode = state.el == 0 ? KD_CPU_MODE_USER : KD_CPU_MODE_KERNEL;
+	return state;
+}
+
+/* TCR_ELx.IPS and PS, Arm ARM D19.2.139. */
+static unsigned
+pa_bits_of (uint64_t field)
+{
+	static const unsigned bits[] = {32, 36, 40, 42, 44, 48, 52, 52};
+
+	return bits[field & 7];
+}
+
+/* FALSE: a granule size the encoding reserves. */
+static gboolean
+page_shift_of (uint64_t tg, gboolean upper, unsigned *ret_shift)
+{
+	static const unsigned lower_shifts[] = {12, 16, 14, 0};
+	static const unsigned upper_shifts[] = {0, 14, 12, 16};
+
+	*ret_shift = upper ? upper_shifts[tg & 3] : lower_shifts[tg & 3];
+	return *ret_shift != 0;
+}
+
+gboolean
+kd_arm64_regime_from_tcr (
+	uint64_t ttbr, uint64_t tcr, gboolean upper, gboolean one_half, KdRegime *ret_regime)
+{
+	uint64_t tsz = upper ? BITS (tcr, 21, 16) : BITS (tcr, 5, 0);
+	gboolean ds = (tcr & (one_half ? 1ULL << 32 : 1ULL << 59)) != 0;
+	KdRegime regime = {.upper = upper};
+	uint64_t root = ttbr & 0xfffffffffffeULL;
+
+	if (!page_shift_of (
+		    upper ? BITS (tcr, 31, 30) : BITS (tcr, 15, 14), upper, &regime.page_shift))
+		return FALSE;
+	if (!one_half && (tcr & (upper ? 1ULL << 23 : 1ULL << 7)))
+		return FALSE; /* EPD: walks of this half are off */
+	if (tsz < 12 || tsz > 48)
+		return FALSE;
+	regime.va_bits = (unsigned)(64 - tsz);
+	regime.pa_bits = pa_bits_of (one_half ? BITS (tcr, 18, 16) : BITS (tcr, 34, 32));
+	if (ds && regime.page_shift != 16)
+		regime.flags |= KD_ARM64_REGIME_LPA2;
+	if (regime.pa_bits == 52 && (regime.page_shift == 16 || ds))
+		root = (root & ~0x3fULL) | BITS (ttbr, 5, 2) << 48;
+	regime.root = root;
+	regime.tbi = (tcr & (one_half ? 1ULL << 20 : upper ? 1ULL << 38 : 1ULL << 37)) ? 8 : 0;
+	*ret_regime = regime;
+	return TRUE;
+}
+
+/* EL1's copy of a register: while the CPU is at EL2 with E2H later QEMUs give EL2's under the plain
+ * name. */
+static gboolean
+get_el1 (KdRegGetFunc get, void *data, const char *name, uint64_t *ret_value)
+{
+	g_autofree char *alias = g_strdup_printf ("%s_EL12", name);
+	g_autofree char *plain = g_strdup_printf ("%s_EL1", name);
+
+	return get (data, alias, ret_value) || get (data, plain, ret_value);
+}
+
+static gboolean
+regime (KdRegimeKind kind, KdRegGetFunc get, void *data, KdRegime *ret_regime)
+{
+	uint64_t hcr = get_or_zero (get, data, "HCR_EL2");
+	gboolean e2h = (hcr & HCR_E2H) != 0;
+	gboolean guest_loaded = (hcr & HCR_VM) != 0 && !(e2h && (hcr & HCR_TGE));
+	gboolean upper = kind == KD_REGIME_KERNEL || kind == KD_REGIME_GUEST_KERNEL;
+	uint64_t sctlr, tcr, ttbr;
+
+	switch (kind) {
+	case KD_REGIME_HYP:
+		return !e2h && get (data, "SCTLR_EL2", &sctlr) && (sctlr & SCTLR_M) &&
+		       get (data, "TCR_EL2", &tcr) && get (data, "TTBR0_EL2", &ttbr) &&
+		       kd_arm64_regime_from_tcr (ttbr, tcr, FALSE, TRUE, ret_regime);
+	case KD_REGIME_KERNEL:
+	case KD_REGIME_USER:
+		if (e2h)
+			return get (data, "SCTLR_EL2", &sctlr) && (sctlr & SCTLR_M) &&
+			       get (data, "TCR_EL2", &tcr) &&
+			       get (data, upper ? "TTBR1_EL2" : "TTBR0_EL2", &ttbr) &&
+			       kd_arm64_regime_from_tcr (ttbr, tcr, upper, FALSE, ret_regime);
+		if (guest_loaded)
+			return FALSE;
+		break;
+	case KD_REGIME_GUEST_KERNEL:
+	case KD_REGIME_GUEST_USER:
+		if (!guest_loaded)
+			return FALSE;
+		break;
+	}
+	return get_el1 (get, data, "SCTLR", &sctlr) && (sctlr & SCTLR_M) &&
+	       get_el1 (get, data, "TCR", &tcr) &&
+	       get_el1 (get, data, upper ? "TTBR1" : "TTBR0", &ttbr) &&
+	       kd_arm64_regime_from_tcr (ttbr, tcr, upper, FALSE, ret_regime);
+}
+
+static uint64_t
+pac_mask (unsigned va_bits)
+{
+	/* Kernel pointers have TBI off for instructions: bits 63..56 and 54..VA hold the code, 55
+	 * picks the half. */
+	return va_bits >= 64 ? 0 : (~0ULL << va_bits) & ~(1ULL << 55);
+}
+
+static uint64_t
+strip_pac (uint64_t value, uint64_t mask)
+{
+	return value & (1ULL << 55) ? value | mask : value & ~mask;
+}
+
+const KdArch kd_arch_arm64 = {
+	.name = "arm64",
+	.gdb_architecture = "aarch64",
+	.elf_machine = EM_AARCH64,
+	.pointer_size = 8,
+	.big_endian = FALSE,
+	.pc = "pc",
+	.sp = "sp",
+	.fp = "x29",
+	.lr = "x30",
+	.nr_dwarf_regs = 33,
+	.canonical_name = canonical_name,
+	.dwarf_reg_name = dwarf_reg_name,
+	.cpu_state = cpu_state,
+	.regime = regime,
+	.walk = kd_arm64_walk,
+	.describe_leaf = kd_arm64_describe_leaf,
+	.pac_mask = pac_mask,
+	.strip_pac = strip_pac,
+};

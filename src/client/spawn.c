@@ -115,14 +115,16 @@ start_daemon (GError **error)
 	g_autofree char *program = kvmdbg_find_daemon (error);
 	const char *argv[] = {program, "--background", NULL};
 	g_autofree char *line = NULL;
+	g_autoptr (GError) why = NULL;
 	int out = -1;
 
 	if (!program)
 		return FALSE;
 	/* Not DO_NOT_REAP_CHILD: GLib forks twice, so the daemon is never our zombie. */
 	if (!g_spawn_async_with_pipes (NULL, (char **)argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL,
-		    NULL, NULL, NULL, &out, NULL, error)) {
-		g_prefix_error (error, "starting the daemon: ");
+		    NULL, NULL, NULL, &out, NULL, &why)) {
+		g_set_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON,
+			"the daemon cannot be started: %s", why->message);
 		return FALSE;
 	}
 	line = read_ready_line (out);

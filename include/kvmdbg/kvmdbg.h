@@ -5,6 +5,19 @@
  * libkvmdbg: talk to the kvmdbg daemon. A connection carries JSON-RPC 2.0; parameters and results
  * cross this interface as JSON text, so that no JSON library is part of it. One connection belongs
  * to one thread.
+ *
+ * Methods are the commands by their names ("vms", "bt"), and
+ *   help {command?}       the table: names, arguments, texts
+ *   complete {line, point?}  {start, candidates, files}: what the word at `point` may become
+ *   cancel {id}           cancels this connection's own request of that id
+ * Parameters of a command are its arguments by name, or {"argv": [words]} as on a command line.
+ * With any of them
+ *   session   which session; may be left out when there is one, or one named "default"
+ *   cwd       folder that relative file names start from
+ *   render    "text": the result is {"value": …, "text": "…"}, with `color` (bool) and `columns`
+ * An error is {code, message, data: {class}}; `class` is "usage", "failed", "no-session", "lost",
+ * "cancelled", "needs-stop" or "needs-kernel". Events go to every connection: "stopped" {session,
+ * stop, text}, "running", "target-lost", "detached" {session}.
  */
 #include <gio/gio.h>
 

@@ -44,5 +44,3 @@ KdUnit *kd_dwarf_unit (KdDwarf *dwarf, Dwarf_Off offset);
  */
 gboolean kd_dwarf_first_child (Dwarf_Die *die, Dwarf_Die *ret);
 gboolean kd_dwarf_next_sibling (Dwarf_Die *die);
-
-void kd_dwarf_types_free (KdDwarfTypes *types);

@@ -15,7 +15,7 @@
 
 typedef struct KdTypeSource KdTypeSource;
 typedef struct KdDwarf KdDwarf;
-typedef struct KdDwarfTypes KdDwarfTypes;
+typedef struct KdDwarfNames KdDwarfNames;
 
 struct KdImage {
 	char *path;
@@ -31,7 +31,7 @@ struct KdImage {
 	KdBtf *btf;
 	KdDwarf *dwarf; /* NULL until something asked for DWARF */
 	gboolean dwarf_failed;
-	KdDwarfTypes *dwarf_types;
+	KdDwarfNames *dwarf_names;
 
 	const KdTypeSource *types;
 	KdImage *base;        /* borrowed: image whose BTF this one's refers to */

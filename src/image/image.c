@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "image/dwarf-file.h"
+#include "image/dwarf-names.h"
 #include "image/image-private.h"
 
 /* Larger than any vmlinux; sizes then fit everywhere. */
@@ -106,7 +107,7 @@ load_index (KdImage *image)
 	/* Without a build-id nothing says that a file of the same size is the same. */
 	gboolean use_cache = image->cache_dir && image->elf.build_id_len > 0;
 
-	kd_index_key_init (&key, &image->elf);
+	kd_index_key_init (&key, &image->elf, KD_INDEX_MAIN);
 	if (use_cache && kd_index_load (&image->index, image->cache_dir, &key))
 		return;
 	GByteArray *block = build_index (image, &key);
@@ -237,7 +238,7 @@ kd_image_free (KdImage *image)
 	if (!image)
 		return;
 	kd_types_clear (image);
-	kd_dwarf_types_free (image->dwarf_types);
+	kd_dwarf_names_free (image->dwarf_names);
 	kd_dwarf_free (image->dwarf);
 	kd_btf_free (image->btf);
 	kd_index_clear (&image->index);

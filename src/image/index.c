@@ -42,6 +42,8 @@ static const size_t entry_sizes[KD_INDEX_NR_TABLES] = {
 	[KD_INDEX_BTF_HASH] = sizeof (uint32_t),
 	[KD_INDEX_FDES] = sizeof (KdIndexFde),
 	[KD_INDEX_UNITS] = sizeof (KdIndexUnit),
+	[KD_INDEX_DIES] = sizeof (KdIndexDie),
+	[KD_INDEX_DIE_HASH] = sizeof (uint32_t),
 };
 
 /*
@@ -77,11 +79,11 @@ block_checksum (const uint8_t *data, size_t len)
 }
 
 void
-kd_index_key_init (KdIndexKey *key, const KdElf *elf)
+kd_index_key_init (KdIndexKey *key, const KdElf *elf, KdIndexFlavour flavour)
 {
 	*key = (KdIndexKey){.build_id_len = (uint32_t)elf->build_id_len, .file_len = elf->len};
 	memcpy (key->build_id, elf->build_id, elf->build_id_len);
-	key->layout = checksum (elf->data, sizeof (Elf64_Ehdr));
+	key->layout = checksum (elf->data, sizeof (Elf64_Ehdr)) + flavour;
 	if (elf->nr_sections)
 		key->layout ^= checksum (
 			elf->data + elf->section_table, elf->nr_sections * sizeof (Elf64_Shdr));
@@ -115,9 +117,14 @@ kd_index_init (KdIndex *index, const void *data, size_t len, const KdIndexKey *k
 		index->tables[i] = (KdIndexArray){(const uint8_t *)data + offset, (size_t)nr};
 	}
 	/* Probing masks with the number of slots. */
-	size_t slots = index->tables[KD_INDEX_SYMBOL_HASH].nr;
-	size_t btf_slots = index->tables[KD_INDEX_BTF_HASH].nr;
-	return (slots & (slots - 1)) == 0 && (btf_slots & (btf_slots - 1)) == 0;
+	static const KdIndexTable hashes[] = {
+		KD_INDEX_SYMBOL_HASH, KD_INDEX_BTF_HASH, KD_INDEX_DIE_HASH};
+	for (unsigned i = 0; i < G_N_ELEMENTS (hashes); i++) {
+		size_t slots = index->tables[hashes[i]].nr;
+		if ((slots & (slots - 1)) != 0)
+			return FALSE;
+	}
+	return TRUE;
 }
 
 void

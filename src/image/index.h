@@ -24,6 +24,8 @@ typedef enum {
 	KD_INDEX_BTF_HASH,    /* uint32_t: type id, by kd_index_hash of the name */
 	KD_INDEX_FDES,        /* KdIndexFde, by address */
 	KD_INDEX_UNITS,       /* KdIndexUnit, by address */
+	KD_INDEX_DIES,        /* KdIndexDie: first of each name, in order of the file */
+	KD_INDEX_DIE_HASH,    /* uint32_t: index + 1, by kd_index_hash of the name */
 	KD_INDEX_NR_TABLES,
 } KdIndexTable;
 
@@ -50,6 +52,14 @@ typedef struct {
 	uint64_t unit; /* offset in .debug_info */
 } KdIndexUnit;
 
+typedef struct {
+	uint64_t offset; /* in .debug_info */
+	uint32_t kind;   /* of KdTypeKind; KD_INDEX_DIE_SYMBOL: variable or function */
+	uint32_t zero;
+} KdIndexDie;
+
+#define KD_INDEX_DIE_SYMBOL 0xffu
+
 /* Where the entries of one table are. */
 typedef struct {
 	const void *entries;
@@ -71,7 +81,16 @@ typedef struct {
 	uint64_t layout; /* hash of the ELF header and the section table */
 } KdIndexKey;
 
-void kd_index_key_init (KdIndexKey *key, const KdElf *elf);
+/*
+ * An image has two blocks, since one costs seconds and few need it: MAIN, and the names of DWARF's
+ * types, DIES. The tables of the other are empty.
+ */
+typedef enum {
+	KD_INDEX_MAIN,
+	KD_INDEX_OF_DIES,
+} KdIndexFlavour;
+
+void kd_index_key_init (KdIndexKey *key, const KdElf *elf, KdIndexFlavour flavour);
 
 /*
  * Points `index` at the tables of a block. FALSE: another version, another machine's, for another
@@ -99,9 +118,7 @@ uint32_t kd_index_hash (const char *name);
 GArray *kd_index_hash_table_new (size_t nr);
 void kd_index_hash_table_add (GArray *table, uint32_t hash, uint32_t value);
 
-/*
- * Walks the values under one hash: start with *slot = hash; 0 ends. Bounded by the table's size.
- */
+/* Walks the values under one hash; 0 ends. Bounded by the table's size. */
 typedef struct {
 	const uint32_t *slots;
 	size_t nr;

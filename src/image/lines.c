@@ -259,7 +259,11 @@ kd_image_lines_at (KdImage *image, uint64_t addr)
 		dwarf_lineno (source, &line.line);
 	}
 	if (!in_function) {
-		if (path)
+		/* Assembly, and what gcc made of several identical functions, have lines alone. */
+		KdSymbol symbol;
+		if (kd_image_symbol_by_addr (image, addr, &symbol))
+			line.function = g_strdup (symbol.name);
+		if (path || line.function)
 			g_array_append_val (lines, line);
 		return lines;
 	}

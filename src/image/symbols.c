@@ -9,29 +9,16 @@
 
 /* --- building --- */
 
-/* As nm: the section's name where that is customary, else what its flags say. */
+/* As nm, from the section's flags. */
 static char
 section_letter (const KdElfSection *section)
 {
-	static const struct {
-		const char *prefix;
-		char letter;
-	} customary[] = {{".bss", 'b'}, {".data", 'd'}, {".rodata", 'r'}, {".text", 't'},
-		{".init", 't'}, {".fini", 't'}, {".debug", 'N'}};
-
-	for (unsigned i = 0; i < G_N_ELEMENTS (customary); i++) {
-		size_t len = strlen (customary[i].prefix);
-		if (strncmp (section->name, customary[i].prefix, len) == 0 &&
-			(section->name[len] == '\0' || section->name[len] == '.' ||
-				section->name[len] == '$'))
-			return customary[i].letter;
-	}
 	if (section->flags & SHF_EXECINSTR)
 		return 't';
+	if (!(section->flags & SHF_ALLOC))
+		return g_str_has_prefix (section->name, ".debug") ? 'N' : 'n';
 	if (section->type == SHT_NOBITS)
 		return 'b';
-	if (!(section->flags & SHF_ALLOC))
-		return 'n';
 	return section->flags & SHF_WRITE ? 'd' : 'r';
 }
 

@@ -35,6 +35,9 @@ print_members (const KdType *type, uint64_t base, unsigned depth)
 		printf (" %" G_GUINT64_FORMAT ":%u:%" G_GUINT64_FORMAT " %s\n", bits,
 			members[i].bit_size, kd_type_size (members[i].type), text);
 		const KdType *inner = members[i].type;
+		while (kd_type_kind (inner) == KD_TYPE_CONST ||
+			kd_type_kind (inner) == KD_TYPE_VOLATILE)
+			inner = kd_type_target (inner);
 		if (!kd_type_name (inner) && (kd_type_kind (inner) == KD_TYPE_STRUCT ||
 						     kd_type_kind (inner) == KD_TYPE_UNION))
 			print_members (inner, bits, depth + 1);

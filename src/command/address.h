@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "command/command.h"
+
+/*
+ * The address a person wrote: "0x…", a symbol, "SYMBOL+0x10", "SYMBOL-16", each with a space before
+ * it ("phys:0x40000000", "user:1:0x400000"); without one it is the kernel's. Errors:
+ * KD_COMMAND_ERROR_USAGE, KD_COMMAND_ERROR_NEEDS_KERNEL, or the kernel's NOT_FOUND with the nearest
+ * names.
+ */
+gboolean kd_command_address (
+	KdSession *session, const char *text, KdAddr *ret_addr, GError **error);
+
+/* Offers names of symbols that start with `word`, for a row's complete(). */
+void kd_command_complete_symbol (KdSession *session, const char *word, GPtrArray *ret_candidates);

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "command/address.h"
+#include "command/breaks.h"
+
+static const KdArg args[] = {
+	{"hardware", 'H', KD_ARG_FLAG, 0, FALSE, NULL,
+		"a hardware breakpoint: nothing is written into memory"},
+	{"address", 0, KD_ARG_EXPR, KD_ARG_REQUIRED, TRUE, "ADDR",
+		"0x…, a symbol, or SYMBOL+OFFSET"},
+	{NULL},
+};
+
+static JsonNode *
+run (KdSession *session, const KdArgs *given, GError **error)
+{
+	KdBreakKind kind = kd_args_flag (given, "hardware") ? KD_BREAK_HARDWARE : KD_BREAK_SOFTWARE;
+	JsonNode *result =
+		kd_breaks_insert (session, kind, kd_args_string (given, "address"), 0, error);
+
+	if (!result)
+		g_prefix_error (error, "break: ");
+	return result;
+}
+
+static void
+complete (KdSession *session, const char *arg_name, const char *word, GPtrArray *ret_candidates)
+{
+	if (strcmp (arg_name, "address") == 0)
+		kd_command_complete_symbol (session, word, ret_candidates);
+}
+
+const KdCommand kd_command_break = {
+	.name = "break",
+	.group = "run",
+	.summary = "stop the machine when any CPU comes to an address",
+	.help = "QEMU holds the breakpoint for all CPUs and address spaces. Under TCG guest memory "
+		"is untouched; under KVM a software breakpoint is an instruction written into "
+		"it.",
+	.example = "kvmdbg break kvm_vcpu_ioctl\nkvmdbg break vectors+0x200",
+	.args = args,
+	.flags = KD_COMMAND_NEEDS_STOP,
+	.run = run,
+	.render = kd_breaks_render_one,
+	.complete = complete,
+};

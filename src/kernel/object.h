@@ -44,6 +44,8 @@ gboolean kd_object_index (
 	const KdObject *array_or_pointer, int64_t index, KdObject *ret_element, GError **error);
 gboolean kd_object_cast (
 	const KdObject *object, const char *type, KdObject *ret_object, GError **error);
+gboolean kd_object_cast_to (
+	const KdObject *object, const KdType *type, KdObject *ret_object, GError **error);
 /* The `type` that holds the member `path` at address `va`. */
 gboolean kd_object_container_of (KdKernel *kernel, uint64_t va, const char *type, const char *path,
 	KdObject *ret_object, GError **error);
@@ -58,13 +60,3 @@ gboolean kd_object_member_u64 (
 /* char array or char pointer; new string, at most `max` bytes. */
 char *kd_object_string (const KdObject *object, size_t max, GError **error);
 gboolean kd_object_read_bytes (const KdObject *object, void *buf, size_t len, GError **error);
-
-/* --- lists: bounded and loop-checked; CORRUPT names the head and the node --- */
-/*
- * For each `type` linked by `member` on the list_head at `head` (not itself an element). `func`
- * returns FALSE to end. At most `max` elements, then CORRUPT. What was called before an error was
- * seen stays seen: the caller marks its answer partial.
- */
-typedef gboolean (*KdObjectFunc) (const KdObject *element, void *data);
-gboolean kd_object_list_foreach (KdKernel *kernel, uint64_t head, const char *type,
-	const char *member, unsigned max, KdObjectFunc func, void *data, GError **error);

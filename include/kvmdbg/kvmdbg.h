@@ -14,7 +14,8 @@
  * With any of them
  *   session   which session; may be left out when there is one, or one named "default"
  *   cwd       folder that relative file names start from
- *   render    "text": the result is {"value": …, "text": "…"}, with `color` (bool) and `columns`
+ *   render    "text": the result is {"value": …, "text": "…"}, with `color` (bool) and `columns`;
+ *             "text-only": the same without the value
  * An error is {code, message, data: {class}}; `class` is "usage", "failed", "no-session", "lost",
  * "cancelled", "needs-stop" or "needs-kernel". Events go to every connection: "stopped" {session,
  * stop, text}, "running", "target-lost", "detached" {session}.

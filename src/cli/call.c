@@ -122,7 +122,7 @@ command_params (const KdCliOptions *options, const char *const *argv, int fd)
 	if (options->session)
 		json_object_set_string_member (params, "session", options->session);
 	if (!options->json) {
-		json_object_set_string_member (params, "render", "text");
+		json_object_set_string_member (params, "render", "text-only");
 		json_object_set_boolean_member (
 			params, "color", kd_cli_options_color (options, fd));
 		json_object_set_int_member (params, "columns", width_of (fd));

@@ -252,7 +252,7 @@ show_help (Shell *shell, const char *command)
 	JsonObject *params = json_object_new();
 	const char *text;
 
-	json_object_set_string_member (params, "render", "text");
+	json_object_set_string_member (params, "render", "text-only");
 	if (command)
 		json_object_set_string_member (params, "command", command);
 	if (!shell->connection && !connect_daemon (shell)) {

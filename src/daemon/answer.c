@@ -4,10 +4,27 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "command/command.h"
 #include "proto/jsonrpc.h"
 
 #define COLUMNS_MAX 1000
+
+JsonNode *
+kd_answer_render (const KdCommand *command, const KdRenderOptions *options, JsonNode *value)
+{
+	g_autofree char *text = NULL;
+	JsonObject *both;
+
+	if (!options->text)
+		return value;
+	text = kd_command_render (command, value, options->color, options->columns);
+	both = json_object_new();
+	kd_json_set_string (both, "text", text);
+	if (options->value)
+		json_object_set_member (both, "value", value);
+	else
+		json_node_unref (value);
+	return kd_json_object_node (both);
+}
 
 gboolean
 kd_answer_render_options (JsonObject *params, KdRenderOptions *ret_options, GError **error)
@@ -20,12 +37,17 @@ kd_answer_render_options (JsonObject *params, KdRenderOptions *ret_options, GErr
 		!kd_json_get_bool (params, "color", FALSE, &color, error) ||
 		!kd_json_get_uint (params, "columns", FALSE, &columns, error))
 		return FALSE;
-	if (render && strcmp (render, "text") != 0) {
+	if (render && strcmp (render, "text") != 0 && strcmp (render, "text-only") != 0) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
-			"parameter “render” can only be “text”");
+			"parameter “render” can only be “text” or “text-only”");
 		return FALSE;
 	}
-	*ret_options = (KdRenderOptions){render != NULL, color, MIN (columns, COLUMNS_MAX)};
+	*ret_options = (KdRenderOptions){
+		.text = render != NULL,
+		.value = !render || strcmp (render, "text-only") != 0,
+		.color = color,
+		.columns = (unsigned)MIN (columns, COLUMNS_MAX),
+	};
 	return TRUE;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "command/command.h"
+#include "daemon/answer.h"
 
 /*
  * One request on its way through a session's worker. The main loop makes it, the worker fills in
@@ -18,10 +18,8 @@ typedef struct {
 	KdJobKind kind;
 	const KdCommand *command; /* COMMAND */
 	KdArgs *args;             /* COMMAND */
-	gboolean render;          /* COMMAND: text too */
-	gboolean color;
-	unsigned columns;
-	char *line; /* COMPLETE */
+	KdRenderOptions render;   /* COMMAND */
+	char *line;               /* COMPLETE */
 	size_t point;
 	GCancellable *cancellable;
 

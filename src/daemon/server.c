@@ -6,7 +6,6 @@
 #include "base/json.h"
 #include "command/complete.h"
 #include "command/help.h"
-#include "daemon/answer.h"
 #include "daemon/client.h"
 #include "daemon/worker.h"
 
@@ -293,22 +292,6 @@ make_session (KdServer *server, const char *name, GError **error)
 	return worker;
 }
 
-/* {"value": …, "text": …} when the client wants text, else the bare value. Takes `value`. */
-static JsonNode *
-render_here (const KdCommand *command, const KdRenderOptions *render, JsonNode *value)
-{
-	JsonObject *both;
-	g_autofree char *text = NULL;
-
-	if (!render->text)
-		return value;
-	text = kd_command_render (command, value, render->color, render->columns);
-	both = json_object_new();
-	kd_json_set_string (both, "text", text);
-	json_object_set_member (both, "value", value);
-	return kd_json_object_node (both);
-}
-
 static JsonNode *
 sessions_result (const KdServer *server)
 {
@@ -351,7 +334,7 @@ do_command (const Request *request, const KdCommand *command, GError **error)
 		return FALSE;
 	}
 	if (command->flags & KD_COMMAND_IN_DAEMON) {
-		answer (request, render_here (command, &render, sessions_result (server)));
+		answer (request, kd_answer_render (command, &render, sessions_result (server)));
 		return TRUE;
 	}
 	if (command->flags & KD_COMMAND_NO_SESSION) {
@@ -365,9 +348,7 @@ do_command (const Request *request, const KdCommand *command, GError **error)
 	job = kd_job_new (KD_JOB_COMMAND);
 	job->command = command;
 	job->args = g_steal_pointer (&args);
-	job->render = render.text;
-	job->color = render.color;
-	job->columns = render.columns;
+	job->render = render;
 	dispatch_job (request, worker, job);
 	return TRUE;
 }
@@ -453,7 +434,8 @@ do_help (const Request *request, GError **error)
 	text = command ? kd_help_command (command) : kd_help_overview();
 	result = json_object_new();
 	kd_json_set_string (result, "text", text);
-	json_object_set_member (result, "value", kd_help_json());
+	if (render.value)
+		json_object_set_member (result, "value", kd_help_json());
 	answer (request, kd_json_object_node (result));
 	return TRUE;
 }

@@ -254,8 +254,6 @@ run_command (KdWorker *worker, KdJob *job)
 {
 	KdSession *session = worker->session;
 	g_autoptr (JsonNode) value = NULL;
-	g_autofree char *text = NULL;
-	JsonObject *both;
 
 	session->cancellable = job->cancellable;
 	if (session->target)
@@ -265,17 +263,9 @@ run_command (KdWorker *worker, KdJob *job)
 	session->cancellable = NULL;
 	if (session->target)
 		kd_target_set_cancellable (session->target, NULL);
-	if (!value)
-		return;
-	if (!job->render) {
-		job->result = g_steal_pointer (&value);
-		return;
-	}
-	text = kd_command_render (job->command, value, job->color, job->columns);
-	both = json_object_new();
-	kd_json_set_string (both, "text", text);
-	json_object_set_member (both, "value", g_steal_pointer (&value));
-	job->result = kd_json_object_node (both);
+	if (value)
+		job->result =
+			kd_answer_render (job->command, &job->render, g_steal_pointer (&value));
 }
 
 static void

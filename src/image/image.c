@@ -300,3 +300,10 @@ kd_image_bytes (KdImage *image, uint64_t addr, size_t len)
 		return NULL;
 	return bytes + (addr - section->addr);
 }
+
+const char *
+kd_image_section_name (const KdImage *image, uint64_t addr)
+{
+	const KdElfSection *section = kd_elf_section_at (&image->elf, addr);
+	return section ? section->name : NULL;
+}

@@ -57,6 +57,9 @@ const char *kd_image_lines_from (const KdImage *image);
  * none. */
 const void *kd_image_bytes (KdImage *image, uint64_t addr, size_t len);
 
+/* Name of the section that holds `addr`; NULL: none. */
+const char *kd_image_section_name (const KdImage *image, uint64_t addr);
+
 /* --- symbols --- */
 typedef struct {
 	const char *name;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <linux/btf.h>
+#include <string.h>
 
 #include "image/image-private.h"
 
@@ -306,6 +307,30 @@ btf_foreach (KdImage *image, gboolean (*func) (KdTypeKind kind, const char *name
 	return TRUE;
 }
 
+/* A walk over all enumerations: a millisecond, and only somebody's typed expression asks. */
+static const KdType *
+btf_enumerator (KdImage *image, const char *name, int64_t *ret_value)
+{
+	KdBtfType type;
+
+	for (uint32_t id = kd_btf_first_id (image->btf); id < kd_btf_end_id (image->btf); id++) {
+		uint32_t offset, low, high;
+
+		if (!kd_btf_type (image->btf, id, &type) ||
+			(type.kind != BTF_KIND_ENUM && type.kind != KIND_ENUM64))
+			continue;
+		while (kd_cursor_next_u32 (&type.extra, &offset) &&
+			kd_cursor_next_u32 (&type.extra, &low) &&
+			(type.kind == BTF_KIND_ENUM || kd_cursor_next_u32 (&type.extra, &high)))
+			if (strcmp (kd_btf_string (image->btf, offset), name) == 0) {
+				const KdType *found = btf_by_ref (image, id);
+
+				return kd_type_enumerator (found, name, ret_value) ? found : NULL;
+			}
+	}
+	return NULL;
+}
+
 const KdTypeSource kd_btf_type_source = {
 	.name = "btf",
 	.by_name = btf_by_name,
@@ -313,4 +338,5 @@ const KdTypeSource kd_btf_type_source = {
 	.by_ref = btf_by_ref,
 	.expand = btf_expand,
 	.foreach = btf_foreach,
+	.enumerator = btf_enumerator,
 };

@@ -72,6 +72,8 @@ struct KdTypeSource {
 	/* func gets kind (STRUCT, UNION, ENUM, TYPEDEF) and name. */
 	gboolean (*foreach) (KdImage *image,
 		gboolean (*func) (KdTypeKind kind, const char *name, void *data), void *data);
+	/* The enumeration that has an enumerator of that name; NULL: no such function, or none. */
+	const KdType *(*enumerator) (KdImage *image, const char *name, int64_t *ret_value);
 };
 
 extern const KdTypeSource kd_btf_type_source;

@@ -124,6 +124,8 @@ const KdMember *kd_type_members (
 	const KdType *type, unsigned *ret_nr);     /* STRUCT, UNION; FUNC: parameters */
 gboolean kd_type_is_variadic (const KdType *type); /* FUNC that ends in "..." */
 const KdEnumerator *kd_type_enumerators (const KdType *type, unsigned *ret_nr);
+/* FALSE: no such enumerator in that type. */
+gboolean kd_type_enumerator (const KdType *type, const char *name, int64_t *ret_value);
 /* Behind typedefs and qualifiers. */
 const KdType *kd_type_strip (const KdType *type);
 /* C spelling with `declarator` in place ("int (*name)[4]"); new string. */
@@ -136,6 +138,8 @@ char *kd_type_declare (const KdType *type, const char *declarator);
 const KdType *kd_image_type_by_name (KdImage *image, const char *spelling);
 const KdType *kd_image_type_pointer_to (KdImage *image, const KdType *type);
 const KdType *kd_image_type_array_of (KdImage *image, const KdType *type, uint64_t nr_elements);
+/* The enumeration that has an enumerator of that name, with its value; NULL: none. */
+const KdType *kd_image_enumerator (KdImage *image, const char *name, int64_t *ret_value);
 typedef gboolean (*KdTypeFunc) (const char *spelling, void *data);
 void kd_image_types_foreach (KdImage *image, KdTypeFunc func, void *data);
 /* Type of a variable or function by symbol name: from BTF (VAR of per-CPU, FUNC) or DWARF. NULL:

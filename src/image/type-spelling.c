@@ -257,6 +257,14 @@ kd_image_types_foreach (KdImage *image, KdTypeFunc func, void *data)
 }
 
 const KdType *
+kd_image_enumerator (KdImage *image, const char *name, int64_t *ret_value)
+{
+	return image->types && image->types->enumerator
+		       ? image->types->enumerator (image, name, ret_value)
+		       : NULL;
+}
+
+const KdType *
 kd_image_type_of_symbol (KdImage *image, const char *symbol)
 {
 	return image->types ? image->types->of_symbol (image, symbol) : NULL;

@@ -197,6 +197,20 @@ kd_type_enumerators (const KdType *type, unsigned *ret_nr)
 	return type->enumerators;
 }
 
+gboolean
+kd_type_enumerator (const KdType *type, const char *name, int64_t *ret_value)
+{
+	unsigned nr;
+	const KdEnumerator *all = kd_type_enumerators (type, &nr);
+
+	for (unsigned i = 0; i < nr; i++)
+		if (strcmp (all[i].name, name) == 0) {
+			*ret_value = all[i].value;
+			return TRUE;
+		}
+	return FALSE;
+}
+
 const KdType *
 kd_image_type_pointer_to (KdImage *image, const KdType *type)
 {

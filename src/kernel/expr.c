@@ -1,0 +1,772 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/expr.h"
+
+#include <string.h>
+
+#include "base/nearest.h"
+#include "kernel/expr-lexer.h"
+#include "kernel/expr-ops.h"
+
+/*
+ * A recursive-descent parser that evaluates as it goes. `skip` counts the branches that C would not
+ * evaluate (right of && and ||, the untaken side of ?:): those are parsed, but read no memory and
+ * may not fail on values.
+ */
+typedef struct {
+	KdTarget *target;
+	KdKernel *kernel; /* may be NULL */
+	unsigned cpu;
+	const char *text;
+	size_t at;
+	KdToken token; /* the one to look at */
+	unsigned depth;
+	unsigned skip;
+} Expr;
+
+static gboolean parse_ternary (Expr *e, KdObject *ret, GError **error);
+static gboolean parse_unary (Expr *e, KdObject *ret, GError **error);
+
+static gboolean
+fail (const Expr *e, const char *why, GError **error)
+{
+	return kd_expr_fail_at (e->token.start, KD_KERNEL_ERROR_SYNTAX, why, error);
+}
+
+/* Puts the column in front of what a lower layer said. */
+static gboolean
+locate (size_t start, GError **error)
+{
+	g_prefix_error (error, "column %zu: ", start + 1);
+	return FALSE;
+}
+
+static gboolean
+advance (Expr *e, GError **error)
+{
+	const char *why = NULL;
+
+	return kd_token_next (e->text, &e->at, &e->token, &why) || fail (e, why, error);
+}
+
+static gboolean
+is_op (const Expr *e, int op)
+{
+	return e->token.kind == KD_TOKEN_OP && e->token.op == op;
+}
+
+static gboolean
+expect (Expr *e, int op, GError **error)
+{
+	if (!is_op (e, op)) {
+		g_autofree char *why = g_strdup_printf (e->token.kind == KD_TOKEN_END
+								? "'%c' is missing at the end"
+								: "'%c' expected here",
+			op);
+
+		return fail (e, why, error);
+	}
+	return advance (e, error);
+}
+
+static char *
+token_text (const Expr *e)
+{
+	return g_strndup (e->text + e->token.start, e->token.len);
+}
+
+/* --- values --- */
+
+static gboolean
+value_of (const Expr *e, const KdObject *object, size_t start, uint64_t *ret_value, GError **error)
+{
+	*ret_value = object->value;
+	if (e->skip || (!object->is_lvalue && !object->type))
+		return TRUE;
+	if (object->is_lvalue && !object->type)
+		return kd_expr_fail_at (start, KD_KERNEL_ERROR_TYPE,
+			"its type is not known: take its address and cast, *(TYPE *)&NAME", error);
+	return kd_object_u64 (object, ret_value, error) || locate (start, error);
+}
+
+/* --- types in expressions --- */
+
+static const char *const type_words[] = {"struct", "union", "enum", "unsigned", "signed", "const",
+	"volatile", "void", "char", "short", "int", "long", "_Bool", "bool", "float", "double"};
+
+static gboolean
+is_type_word (const char *word)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (type_words); i++)
+		if (strcmp (type_words[i], word) == 0)
+			return TRUE;
+	return FALSE;
+}
+
+/* Does a type begin at the current token? A typedef counts unless a symbol has its name. */
+static gboolean
+at_type (const Expr *e)
+{
+	g_autofree char *word = NULL;
+	KdKernelSymbol symbol;
+
+	if (e->token.kind != KD_TOKEN_NAME || !e->kernel)
+		return FALSE;
+	word = token_text (e);
+	return is_type_word (word) || (!kd_kernel_symbol (e->kernel, word, &symbol) &&
+					      kd_expr_type (e->kernel, word) != NULL);
+}
+
+static gboolean
+offer_type (const char *spelling, void *data)
+{
+	kd_nearest_offer (data, spelling);
+	return TRUE;
+}
+
+static gboolean
+set_no_type (const Expr *e, size_t start, const char *spelling, GError **error)
+{
+	g_autoptr (KdNearest) nearest = kd_nearest_new (spelling);
+	g_autofree char *hint = NULL;
+
+	kd_image_types_foreach (kd_kernel_image (e->kernel), offer_type, nearest);
+	hint = kd_nearest_hint (nearest);
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+		"column %zu: no type \"%s\"%s", start + 1, spelling, hint);
+	return FALSE;
+}
+
+/* "struct kvm * const *", "u64", "char [16]". */
+static gboolean
+parse_type (Expr *e, const KdType **ret_type, GError **error)
+{
+	g_autoptr (GString) spelling = g_string_new (NULL);
+	size_t start = e->token.start;
+	gboolean tagged = FALSE;
+
+	while (e->token.kind == KD_TOKEN_NAME) {
+		g_autofree char *word = token_text (e);
+
+		if (spelling->len && !tagged && !is_type_word (word))
+			break;
+		tagged = strcmp (word, "struct") == 0 || strcmp (word, "union") == 0 ||
+			 strcmp (word, "enum") == 0;
+		/* Qualifiers change nothing of how a value is read. */
+		if (strcmp (word, "const") != 0 && strcmp (word, "volatile") != 0)
+			g_string_append_printf (spelling, "%s%s", spelling->len ? " " : "", word);
+		if (!advance (e, error))
+			return FALSE;
+	}
+	const KdType *type = kd_expr_type (e->kernel, spelling->str);
+
+	if (!type)
+		return set_no_type (e, start, spelling->str, error);
+	while (is_op (e, '*')) {
+		type = kd_image_type_pointer_to (kd_kernel_image (e->kernel), type);
+		if (!advance (e, error))
+			return FALSE;
+		while (e->token.kind == KD_TOKEN_NAME && at_type (e)) /* "* const" */
+			if (!advance (e, error))
+				return FALSE;
+	}
+	while (is_op (e, '[')) {
+		if (!advance (e, error))
+			return FALSE;
+		if (e->token.kind != KD_TOKEN_NUMBER)
+			return fail (e, "number of elements expected", error);
+		type = kd_image_type_array_of (kd_kernel_image (e->kernel), type, e->token.value);
+		if (!advance (e, error) || !expect (e, ']', error))
+			return FALSE;
+	}
+	*ret_type = type;
+	return TRUE;
+}
+
+/* --- primary expressions --- */
+
+static gboolean
+parse_name_argument (Expr *e, char **ret_name, GError **error)
+{
+	if (e->token.kind != KD_TOKEN_NAME)
+		return fail (e, "name expected", error);
+	*ret_name = token_text (e);
+	return advance (e, error);
+}
+
+static gboolean
+percpu (Expr *e, gboolean with_cpu, KdObject *ret, GError **error)
+{
+	g_autofree char *name = NULL;
+	size_t start = e->token.start;
+	uint64_t cpu = e->cpu;
+
+	/* The address-of in front is what the kernel's own macro takes. */
+	gboolean address = is_op (e, '&');
+	if (address && !advance (e, error))
+		return FALSE;
+	if (!parse_name_argument (e, &name, error))
+		return FALSE;
+	if (with_cpu) {
+		size_t cpu_start;
+		KdObject number;
+
+		if (!expect (e, ',', error))
+			return FALSE;
+		cpu_start = e->token.start;
+		if (!parse_ternary (e, &number, error) ||
+			!value_of (e, &number, cpu_start, &cpu, error))
+			return FALSE;
+	}
+	if (!expect (e, ')', error))
+		return FALSE;
+	if (cpu > G_MAXINT)
+		return kd_expr_fail_at (start, KD_KERNEL_ERROR_RANGE, "no such CPU", error);
+	if (!kd_object_percpu (e->kernel, name, NULL, (unsigned)cpu, ret, error))
+		return locate (start, error);
+	if (address && ret->type)
+		*ret = kd_object_in_hand (e->kernel,
+			kd_image_type_pointer_to (kd_kernel_image (e->kernel), ret->type),
+			ret->addr.value);
+	return TRUE;
+}
+
+/* The rest of the argument list as a member path: "arch.regs[1].x". */
+static gboolean
+parse_path (Expr *e, char **ret_path, GError **error)
+{
+	g_autoptr (GString) path = g_string_new (NULL);
+
+	while (e->token.kind != KD_TOKEN_END && !is_op (e, ')')) {
+		g_string_append_len (path, e->text + e->token.start, (gssize)e->token.len);
+		if (!advance (e, error))
+			return FALSE;
+	}
+	if (!path->len)
+		return fail (e, "member expected", error);
+	*ret_path = g_string_free (g_steal_pointer (&path), FALSE);
+	return expect (e, ')', error);
+}
+
+static gboolean
+member_of (Expr *e, size_t start, const KdType *type, const char *path, KdMember *ret_member,
+	GError **error)
+{
+	g_autofree char *bad = NULL;
+
+	return kd_type_member (type, path, ret_member, &bad) ||
+	       kd_expr_fail_at (
+		       start, KD_KERNEL_ERROR_NOT_FOUND, bad ? bad : "no such member", error);
+}
+
+static gboolean
+container_of (Expr *e, KdObject *ret, GError **error)
+{
+	g_autofree char *path = NULL;
+	size_t start = e->token.start, path_start;
+	const KdType *type;
+	KdMember member;
+	uint64_t value;
+	KdObject node;
+
+	if (!parse_ternary (e, &node, error) || !expect (e, ',', error) ||
+		!parse_type (e, &type, error) || !expect (e, ',', error))
+		return FALSE;
+	path_start = e->token.start;
+	if (!parse_path (e, &path, error) ||
+		!member_of (e, path_start, type, path, &member, error) ||
+		!value_of (e, &node, start, &value, error))
+		return FALSE;
+	*ret = kd_object_in_hand (e->kernel,
+		kd_image_type_pointer_to (kd_kernel_image (e->kernel), type),
+		value - member.bit_offset / 8);
+	return TRUE;
+}
+
+static gboolean
+offset_of (Expr *e, KdObject *ret, GError **error)
+{
+	g_autofree char *path = NULL;
+	const KdType *type;
+	KdMember member;
+	size_t start;
+
+	if (!parse_type (e, &type, error) || !expect (e, ',', error))
+		return FALSE;
+	start = e->token.start;
+	if (!parse_path (e, &path, error) || !member_of (e, start, type, path, &member, error))
+		return FALSE;
+	*ret = kd_expr_integer (e->kernel, member.bit_offset / 8, TRUE);
+	return TRUE;
+}
+
+static gboolean
+symbol (Expr *e, const char *name, size_t start, KdObject *ret, GError **error)
+{
+	KdImage *image = kd_kernel_image (e->kernel);
+	g_autoptr (GError) why = NULL;
+	int64_t value;
+
+	if (kd_object_symbol (e->kernel, name, NULL, ret, &why))
+		return TRUE;
+	const KdType *type = kd_image_enumerator (image, name, &value);
+
+	if (type) {
+		*ret = kd_object_in_hand (e->kernel, type, (uint64_t)value);
+		return TRUE;
+	}
+	g_propagate_error (error, g_steal_pointer (&why));
+	return locate (start, error);
+}
+
+static gboolean
+parse_name (Expr *e, KdObject *ret, GError **error)
+{
+	g_autofree char *name = token_text (e);
+	size_t start = e->token.start;
+
+	if (!e->kernel)
+		return kd_expr_fail_at (start, KD_KERNEL_ERROR_NOT_FOUND,
+			"no kernel is known, so there are no names", error);
+	if (!advance (e, error))
+		return FALSE;
+	if (is_op (e, '(')) {
+		if (!advance (e, error))
+			return FALSE;
+		if (strcmp (name, "per_cpu") == 0 || strcmp (name, "per_cpu_ptr") == 0)
+			return percpu (e, TRUE, ret, error);
+		if (strcmp (name, "this_cpu") == 0 || strcmp (name, "this_cpu_ptr") == 0)
+			return percpu (e, FALSE, ret, error);
+		if (strcmp (name, "container_of") == 0)
+			return container_of (e, ret, error);
+		if (strcmp (name, "offsetof") == 0)
+			return offset_of (e, ret, error);
+		return kd_expr_fail_at (start, KD_KERNEL_ERROR_SYNTAX,
+			"the machine's functions cannot be called (there are per_cpu, this_cpu, "
+			"container_of, offsetof)",
+			error);
+	}
+	return symbol (e, name, start, ret, error);
+}
+
+static gboolean
+parse_register (Expr *e, KdObject *ret, GError **error)
+{
+	g_autofree char *name = g_strndup (e->text + e->token.start + 1, e->token.len - 1);
+	size_t start = e->token.start;
+	const KdArch *arch = kd_target_arch (e->target);
+	const char *role = name;
+	uint64_t value;
+
+	/* gdb's names for the roles. */
+	if (strcmp (name, "fp") == 0)
+		role = arch->fp;
+	else if (strcmp (name, "lr") == 0 && arch->lr)
+		role = arch->lr;
+	else if (strcmp (name, "sp") == 0)
+		role = arch->sp;
+	else if (strcmp (name, "pc") == 0)
+		role = arch->pc;
+	if (!kd_target_reg_get (e->target, e->cpu, role, &value, error))
+		return locate (start, error);
+	*ret = kd_expr_integer (e->kernel, value, TRUE);
+	return advance (e, error);
+}
+
+static gboolean
+parse_primary (Expr *e, KdObject *ret, GError **error)
+{
+	switch (e->token.kind) {
+	case KD_TOKEN_NUMBER:
+		*ret = kd_expr_integer (e->kernel, e->token.value, e->token.is_unsigned);
+		if (e->token.is_char && kd_expr_type (e->kernel, "char"))
+			ret->type = kd_expr_type (e->kernel, "char");
+		return advance (e, error);
+	case KD_TOKEN_REGISTER:
+		if (!e->target)
+			return fail (e, "there is no machine whose registers could be read", error);
+		return parse_register (e, ret, error);
+	case KD_TOKEN_NAME:
+		return parse_name (e, ret, error);
+	case KD_TOKEN_OP:
+		if (!is_op (e, '('))
+			return fail (e, "value expected here", error);
+		return advance (e, error) && parse_ternary (e, ret, error) &&
+		       expect (e, ')', error);
+	case KD_TOKEN_END:
+		break;
+	}
+	return fail (e, "the expression ends where a value is expected", error);
+}
+
+static gboolean
+postfix_member (Expr *e, KdObject *ret, size_t start, GError **error)
+{
+	g_autofree char *name = NULL;
+
+	if (!advance (e, error))
+		return FALSE;
+	start = e->token.start;
+	if (!parse_name_argument (e, &name, error))
+		return FALSE;
+	if (!ret->type)
+		return kd_expr_fail_at (
+			start, KD_KERNEL_ERROR_TYPE, "what is left of it has no members", error);
+	return kd_object_member (ret, name, ret, error) || locate (start, error);
+}
+
+static gboolean
+postfix_index (Expr *e, KdObject *ret, size_t start, GError **error)
+{
+	uint64_t index;
+	KdObject number;
+
+	if (!advance (e, error))
+		return FALSE;
+	start = e->token.start;
+	if (!parse_ternary (e, &number, error) || !value_of (e, &number, start, &index, error) ||
+		!expect (e, ']', error))
+		return FALSE;
+	if (!ret->type)
+		return kd_expr_fail_at (
+			start, KD_KERNEL_ERROR_TYPE, "what is left of it is no array", error);
+	return kd_object_index (ret, (int64_t)index, ret, error) || locate (start, error);
+}
+
+static gboolean
+parse_postfix (Expr *e, KdObject *ret, GError **error)
+{
+	if (!parse_primary (e, ret, error))
+		return FALSE;
+	for (;;) {
+		size_t start = e->token.start;
+
+		if (is_op (e, '.') || is_op (e, KD_OP_ARROW)) {
+			if (!postfix_member (e, ret, start, error))
+				return FALSE;
+		} else if (is_op (e, '[')) {
+			if (!postfix_index (e, ret, start, error))
+				return FALSE;
+		} else {
+			return TRUE;
+		}
+	}
+}
+
+/* --- unary --- */
+
+static gboolean
+address_of (Expr *e, KdObject *ret, size_t start, GError **error)
+{
+	const KdType *pointer;
+
+	if (!ret->is_lvalue)
+		return kd_expr_fail_at (
+			start, KD_KERNEL_ERROR_TYPE, "a value in hand has no address", error);
+	if (ret->bit_size)
+		return kd_expr_fail_at (
+			start, KD_KERNEL_ERROR_TYPE, "a bit-field has no address", error);
+	pointer = ret->type ? kd_image_type_pointer_to (kd_kernel_image (e->kernel), ret->type)
+			    : kd_expr_type (e->kernel, "void *");
+	*ret = kd_object_in_hand (e->kernel, pointer, ret->addr.value);
+	return TRUE;
+}
+
+static gboolean
+size_of (Expr *e, KdObject *ret, GError **error)
+{
+	size_t start, before;
+	KdToken saved;
+	const KdType *type = NULL;
+	KdObject object;
+
+	if (!advance (e, error))
+		return FALSE;
+	start = e->token.start;
+	saved = e->token;
+	before = e->at;
+	if (is_op (e, '(')) {
+		if (!advance (e, error))
+			return FALSE;
+		if (at_type (e)) {
+			if (!parse_type (e, &type, error) || !expect (e, ')', error))
+				return FALSE;
+			*ret = kd_expr_integer (e->kernel, kd_type_size (type), TRUE);
+			return TRUE;
+		}
+		e->token = saved;
+		e->at = before;
+	}
+	e->skip++;
+	gboolean ok = parse_unary (e, &object, error);
+	e->skip--;
+	if (!ok)
+		return FALSE;
+	if (!object.type)
+		return kd_expr_fail_at (start, KD_KERNEL_ERROR_TYPE,
+			"its type is not known, so neither is its size", error);
+	*ret = kd_expr_integer (e->kernel, kd_type_size (object.type), TRUE);
+	return TRUE;
+}
+
+static gboolean
+parse_cast (Expr *e, KdObject *ret, GError **error)
+{
+	size_t start;
+	const KdType *type;
+	uint64_t value;
+
+	if (!parse_type (e, &type, error) || !expect (e, ')', error))
+		return FALSE;
+	start = e->token.start;
+	if (!parse_unary (e, ret, error))
+		return FALSE;
+	if (!ret->type && !ret->is_lvalue)
+		ret->type = kd_expr_type (e->kernel, "unsigned long");
+	if (ret->is_lvalue && !ret->type)
+		return value_of (e, ret, start, &value, error);
+	return kd_object_cast_to (ret, type, ret, error) || locate (start, error);
+}
+
+static gboolean
+apply_unary (Expr *e, int op, size_t start, KdObject *ret, GError **error)
+{
+	uint64_t value;
+
+	if (op == '&')
+		return address_of (e, ret, start, error);
+	if (op == '*') {
+		if (!ret->type)
+			return kd_expr_fail_at (start, KD_KERNEL_ERROR_TYPE,
+				"only a pointer can be followed; cast it", error);
+		return kd_object_deref (ret, ret, error) || locate (start, error);
+	}
+	if (!value_of (e, ret, start, &value, error))
+		return FALSE;
+	switch (op) {
+	case '-':
+		value = 0 - value;
+		break;
+	case '~':
+		value = ~value;
+		break;
+	case '!':
+		*ret = kd_expr_integer (e->kernel, !value, FALSE);
+		return TRUE;
+	default:
+		break;
+	}
+	*ret = kd_expr_integer (e->kernel, value, kd_expr_is_unsigned (ret));
+	return TRUE;
+}
+
+static gboolean
+parse_unary_inner (Expr *e, KdObject *ret, GError **error)
+{
+	size_t start = e->token.start;
+	KdToken saved = e->token;
+	size_t before = e->at;
+
+	if (e->token.kind == KD_TOKEN_NAME) {
+		g_autofree char *word = token_text (e);
+
+		if (strcmp (word, "sizeof") == 0)
+			return e->kernel ? size_of (e, ret, error)
+					 : fail (e, "no kernel is known, so there are no types",
+						   error);
+	}
+	if (is_op (e, '(')) {
+		if (!advance (e, error))
+			return FALSE;
+		if (at_type (e))
+			return parse_cast (e, ret, error);
+		e->token = saved;
+		e->at = before;
+		return parse_postfix (e, ret, error);
+	}
+	if (e->token.kind == KD_TOKEN_OP && e->token.op < 256 && strchr ("&*-+~!", e->token.op)) {
+		int op = e->token.op;
+
+		return advance (e, error) && parse_unary (e, ret, error) &&
+		       apply_unary (e, op, start, ret, error);
+	}
+	return parse_postfix (e, ret, error);
+}
+
+static gboolean
+parse_unary (Expr *e, KdObject *ret, GError **error)
+{
+	gboolean ok;
+
+	if (++e->depth > KD_EXPR_DEPTH_MAX)
+		return fail (e, "too deeply nested", error);
+	ok = parse_unary_inner (e, ret, error);
+	e->depth--;
+	return ok;
+}
+
+/* --- binary --- */
+
+static const struct {
+	int op;
+	unsigned precedence;
+} binary_ops[] = {
+	{'*', 10},
+	{'/', 10},
+	{'%', 10},
+	{'+', 9},
+	{'-', 9},
+	{KD_OP_SHL, 8},
+	{KD_OP_SHR, 8},
+	{'<', 7},
+	{'>', 7},
+	{KD_OP_LE, 7},
+	{KD_OP_GE, 7},
+	{KD_OP_EQ, 6},
+	{KD_OP_NE, 6},
+	{'&', 5},
+	{'^', 4},
+	{'|', 3},
+	{KD_OP_AND, 2},
+	{KD_OP_OR, 1},
+};
+
+static unsigned
+precedence (const Expr *e)
+{
+	if (e->token.kind == KD_TOKEN_OP)
+		for (size_t i = 0; i < G_N_ELEMENTS (binary_ops); i++)
+			if (binary_ops[i].op == e->token.op)
+				return binary_ops[i].precedence;
+	return 0;
+}
+
+static gboolean
+parse_binary (Expr *e, unsigned lowest, KdObject *ret, GError **error)
+{
+	size_t left_start = e->token.start;
+
+	if (!parse_unary (e, ret, error))
+		return FALSE;
+	for (unsigned level; (level = precedence (e)) >= lowest;) {
+		int op = e->token.op;
+		size_t start = e->token.start, right_start;
+		gboolean logic = op == KD_OP_AND || op == KD_OP_OR, skip = FALSE;
+		KdObject left = *ret, right;
+		uint64_t a, b;
+
+		if (!value_of (e, &left, left_start, &a, error) || !advance (e, error))
+			return FALSE;
+		if (logic)
+			skip = op == KD_OP_AND ? a == 0 : a != 0;
+		right_start = e->token.start;
+		e->skip += skip;
+		gboolean ok = parse_binary (e, level + 1, &right, error) &&
+			      value_of (e, &right, right_start, &b, error);
+		e->skip -= skip;
+		if (!ok)
+			return FALSE;
+		if (logic) {
+			*ret = kd_expr_integer (
+				e->kernel, op == KD_OP_AND ? a && b : a || b, FALSE);
+		} else {
+			if (e->skip) /* no real values: none may fail, the types matter to sizeof */
+				a = b = 1;
+			if (!kd_expr_binary (e->kernel, op, start, &left, &right, a, b, ret, error))
+				return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static gboolean
+parse_branch (Expr *e, gboolean taken, KdObject *ret, GError **error)
+{
+	gboolean ok;
+
+	e->skip += !taken;
+	ok = parse_ternary (e, ret, error);
+	e->skip -= !taken;
+	return ok;
+}
+
+static gboolean
+parse_ternary (Expr *e, KdObject *ret, GError **error)
+{
+	size_t start = e->token.start;
+	KdObject yes, no;
+	uint64_t value;
+
+	if (++e->depth > KD_EXPR_DEPTH_MAX)
+		return fail (e, "too deeply nested", error);
+	if (!parse_binary (e, 1, ret, error))
+		return FALSE;
+	if (is_op (e, '?')) {
+		if (!value_of (e, ret, start, &value, error) || !advance (e, error) ||
+			!parse_branch (e, value != 0, &yes, error) || !expect (e, ':', error) ||
+			!parse_branch (e, value == 0, &no, error))
+			return FALSE;
+		*ret = value ? yes : no;
+	}
+	e->depth--;
+	return TRUE;
+}
+
+static gboolean
+eval (Expr *e, KdObject *ret_object, GError **error)
+{
+	KdObject object;
+
+	if (strlen (e->text) > KD_EXPR_LENGTH_MAX)
+		return kd_expr_fail_at (KD_EXPR_LENGTH_MAX, KD_KERNEL_ERROR_SYNTAX,
+			"the expression is too long", error);
+	if (!advance (e, error) || !parse_ternary (e, &object, error))
+		return FALSE;
+	if (e->token.kind != KD_TOKEN_END)
+		return fail (e, "nothing of an expression can follow here", error);
+	*ret_object = object;
+	return TRUE;
+}
+
+gboolean
+kd_expr_eval (
+	KdKernel *kernel, unsigned cpu, const char *text, KdObject *ret_object, GError **error)
+{
+	Expr e = {.target = kd_kernel_target (kernel), .kernel = kernel, .cpu = cpu, .text = text};
+
+	return eval (&e, ret_object, error);
+}
+
+gboolean
+kd_expr_eval_addr (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
+	KdAddr *ret_addr, GError **error)
+{
+	Expr e = {.target = target, .kernel = kernel, .cpu = cpu};
+	KdObject object;
+	uint64_t value;
+	KdSpace space;
+
+	/* A ':' may also be part of ?:, which no space's name can be mistaken for. */
+	if (!kd_space_parse_prefix (text, &space, &e.text)) {
+		if (strchr (text, '?') == NULL) {
+			g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_SYNTAX,
+				"\"%s\": no such address space (there are kernel:, phys:, "
+				"user:PID:, hyp:, vm:N:, cpu:N:)",
+				text);
+			return FALSE;
+		}
+		space = (KdSpace){KD_SPACE_KERNEL, 0};
+		e.text = text;
+	}
+	if (!eval (&e, &object, error))
+		return FALSE;
+	KdTypeKind kind = kd_expr_kind (&object);
+
+	if (object.is_lvalue &&
+		(kind == KD_TYPE_VOID || kind == KD_TYPE_STRUCT || kind == KD_TYPE_UNION ||
+			kind == KD_TYPE_ARRAY || kind == KD_TYPE_FUNC || kind == KD_TYPE_FWD))
+		value = object.addr.value;
+	else if (!value_of (&e, &object, 0, &value, error))
+		return FALSE;
+	*ret_addr = (KdAddr){space, value};
+	return TRUE;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kernel/object.h"
+
+/* Characters of one expression, and levels of parentheses and unary operators in it. */
+#define KD_EXPR_LENGTH_MAX 4096
+#define KD_EXPR_DEPTH_MAX 64
+
+/*
+ * C-like expressions over the kernel at hand: literals, symbols with their types, enumerators,
+ * $registers of `cpu`, casts, sizeof, unary and binary operators with C's precedence and pointer
+ * arithmetic, member access, indices, and per_cpu(sym, cpu), this_cpu(sym), container_of(ptr, type,
+ * member), offsetof(type, member). No operator writes. Errors name the column (from 1): SYNTAX,
+ * NOT_FOUND with the nearest names, TYPE, RANGE (division by zero, index), and whatever reading
+ * memory says.
+ */
+gboolean kd_expr_eval (
+	KdKernel *kernel, unsigned cpu, const char *text, KdObject *ret_object, GError **error);
+
+/*
+ * The address a command is given: "SPACE:EXPR" or EXPR (kernel space). A variable or a function
+ * stands for where it lies; a pointer or an integer for its value. `kernel` may be NULL: then
+ * numbers and registers are all there is.
+ */
+gboolean kd_expr_eval_addr (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
+	KdAddr *ret_addr, GError **error);

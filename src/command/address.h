@@ -4,10 +4,9 @@
 #include "command/command.h"
 
 /*
- * The address a person wrote: "0x…", a symbol, "SYMBOL+0x10", "SYMBOL-16", each with a space before
- * it ("phys:0x40000000", "user:1:0x400000"); without one it is the kernel's. Errors:
- * KD_COMMAND_ERROR_USAGE, KD_COMMAND_ERROR_NEEDS_KERNEL, or the kernel's NOT_FOUND with the nearest
- * names.
+ * The address a person wrote: kd_expr_eval_addr() with the registers of the CPU that stopped.
+ * "0x…", a symbol, "SYMBOL+0x10", "$sp", any expression, each with a space before it
+ * ("phys:0x40000000", "user:1:0x400000"); without one it is the kernel's.
  */
 gboolean kd_command_address (
 	KdSession *session, const char *text, KdAddr *ret_addr, GError **error);

@@ -82,6 +82,38 @@ typedef struct {
 	const char *mode_name; /* "EL2h", "EL0t", "ring 0": static */
 } KdCpuState;
 
+/* Where exception vectors are: one way to a kernel whose place nobody told. */
+typedef struct {
+	uint64_t va;
+	gboolean is_phys; /* translation was off: `va` is a physical address, no regime */
+	KdRegime regime;  /* the tables that map `va` */
+} KdVectorBase;
+
+#define KD_VECTOR_BASES_MAX 4
+#define KD_ROOT_REGIMES_MAX 16
+
+/* How Linux for this instruction set lies in memory, and what leads to it. */
+typedef struct {
+	const char *base_symbol;    /* first byte of the image */
+	const char *end_symbol;     /* behind its last */
+	const char *root_symbol;    /* the kernel's root table */
+	const char *voffset_symbol; /* u64: virtual minus physical address of the image; NULL none
+				     */
+	uint64_t image_align;       /* physical alignment every loader keeps to */
+	unsigned vector_slots;      /* vectors may stand this many slots behind their symbol, */
+	uint64_t vector_slot_size;  /* each of this size (hardening variants) */
+	const char *const *vector_symbols; /* what a vector register may hold; NULL-terminated */
+
+	/* Vector bases of the host's own levels, from a CPU's registers: how many. */
+	unsigned (*vector_bases) (
+		KdRegGetFunc get, void *data, KdVectorBase ret_bases[KD_VECTOR_BASES_MAX]);
+	/* Every format kernel tables with this root symbol's address may have: for when no CPU's
+	 * registers tell the host's. */
+	unsigned (*root_regimes) (uint64_t root, KdRegime ret_regimes[KD_ROOT_REGIMES_MAX]);
+	/* User half of a process whose root table is at `root`, under this kernel. */
+	KdRegime (*user_regime) (const KdRegime *kernel, uint64_t root);
+} KdArchLinux;
+
 struct KdArch {
 	const char *name;             /* "arm64" */
 	const char *gdb_architecture; /* target.xml's: "aarch64" */
@@ -119,6 +151,8 @@ struct KdArch {
 	uint64_t (*pac_mask) (unsigned va_bits);
 	/* Kernel address with the signature bits replaced by what they must be. */
 	uint64_t (*strip_pac) (uint64_t value, uint64_t pac_mask);
+
+	const KdArchLinux *linux_layout;
 };
 
 extern const KdArch kd_arch_arm64;

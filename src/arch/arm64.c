@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define HCR_VM (1ULL << 0)
+#define HCR_IMO (1ULL << 4)
 #define HCR_TGE (1ULL << 27)
 #define HCR_E2H (1ULL << 34)
 #define SCTLR_M (1ULL << 0)
@@ -24,6 +25,31 @@ static const struct {
 	{"CSSELR", "CSSELR_EL1"},
 	{"CLIDR", "CLIDR_EL1"},
 	{"AIDR", "AIDR_EL1"},
+	{"ID_PFR0", "ID_PFR0_EL1"},
+	{"ID_PFR2", "ID_PFR2_EL1"},
+	{"ID_DFR0", "ID_DFR0_EL1"},
+	{"ID_DFR1", "ID_DFR1_EL1"},
+	{"ID_AFR0", "ID_AFR0_EL1"},
+	{"ID_MMFR0", "ID_MMFR0_EL1"},
+	{"ID_MMFR1", "ID_MMFR1_EL1"},
+	{"ID_MMFR2", "ID_MMFR2_EL1"},
+	{"ID_MMFR3", "ID_MMFR3_EL1"},
+	{"ID_MMFR4", "ID_MMFR4_EL1"},
+	{"ID_MMFR5", "ID_MMFR5_EL1"},
+	{"ID_ISAR0", "ID_ISAR0_EL1"},
+	{"ID_ISAR1", "ID_ISAR1_EL1"},
+	{"ID_ISAR2", "ID_ISAR2_EL1"},
+	{"ID_ISAR3", "ID_ISAR3_EL1"},
+	{"ID_ISAR4", "ID_ISAR4_EL1"},
+	{"ID_ISAR5", "ID_ISAR5_EL1"},
+	{"ID_ISAR6", "ID_ISAR6_EL1"},
+	/* 7.2 calls reserved what the architecture named since. */
+	{"ID_AA64PFR2_EL1_RESERVED", "ID_AA64PFR2_EL1"},
+	{"ID_AA64DFR2_EL1_RESERVED", "ID_AA64DFR2_EL1"},
+	{"ID_AA64ISAR2_EL1_RESERVED", "ID_AA64ISAR2_EL1"},
+	{"ID_AA64ISAR3_EL1_RESERVED", "ID_AA64ISAR3_EL1"},
+	{"ID_AA64MMFR3_EL1_RESERVED", "ID_AA64MMFR3_EL1"},
+	{"ID_AA64MMFR4_EL1_RESERVED", "ID_AA64MMFR4_EL1"},
 	{"cpsr", "CPSR"},
 };
 
@@ -55,13 +81,24 @@ get_or_zero (KdRegGetFunc get, void *data, const char *name)
 	return get (data, name, &value) ? value : 0;
 }
 
+/*
+ * A guest's stage 1 and 2 are loaded. VHE: HCR_EL2.TGE is clear only then. nVHE: pKVM gives its
+ * host a stage 2 too, but takes interrupts at EL2 for a guest only (kvm_arm.h, HCR_GUEST_FLAGS).
+ */
+static gboolean
+is_guest_loaded (uint64_t hcr)
+{
+	if (!(hcr & HCR_VM))
+		return FALSE;
+	return hcr & HCR_E2H ? !(hcr & HCR_TGE) : (hcr & HCR_IMO) != 0;
+}
+
 static KdCpuState
 cpu_state (KdRegGetFunc get, void *data)
 {
 	static const char *const names[4][2] = {
 		{"EL0t", "EL0t"}, {"EL1t", "EL1h"}, {"EL2t", "EL2h"}, {"EL3t", "EL3h"}};
 	uint64_t hcr = get_or_zero (get, data, "HCR_EL2");
-	gboolean e2h = (hcr & HCR_E2H) != 0, tge = (hcr & HCR_TGE) != 0;
 	KdCpuState state = {KD_CPU_MODE_UNKNOWN, -1, "unknown"};
 	uint64_t cpsr;
 
@@ -77,8 +114,8 @@ cpu_state (KdRegGetFunc get, void *data)
 	if (state.el == 3)
 		state.mode = KD_CPU_MODE_FIRMWARE;
 	else if (state.el == 2)
-		state.mode = e2h ? KD_CPU_MODE_KERNEL : KD_CPU_MODE_HYP;
-	else if (e2h ? !tge : (hcr & HCR_VM) != 0)
+		state.mode = hcr & HCR_E2H ? KD_CPU_MODE_KERNEL : KD_CPU_MODE_HYP;
+	else if (is_guest_loaded (hcr))
 		state.mode = KD_CPU_MODE_GUEST;
 	else
 		state.mode = state.el == 0 ? KD_CPU_MODE_USER : KD_CPU_MODE_KERNEL;
@@ -149,7 +186,7 @@ regime (KdRegimeKind kind, KdRegGetFunc get, void *data, KdRegime *ret_regime)
 {
 	uint64_t hcr = get_or_zero (get, data, "HCR_EL2");
 	gboolean e2h = (hcr & HCR_E2H) != 0;
-	gboolean guest_loaded = (hcr & HCR_VM) != 0 && !(e2h && (hcr & HCR_TGE));
+	gboolean guest_loaded = is_guest_loaded (hcr);
 	gboolean upper = kind == KD_REGIME_KERNEL || kind == KD_REGIME_GUEST_KERNEL;
 	uint64_t sctlr, tcr, ttbr;
 
@@ -213,4 +250,5 @@ const KdArch kd_arch_arm64 = {
 	.describe_leaf = kd_arm64_describe_leaf,
 	.pac_mask = pac_mask,
 	.strip_pac = strip_pac,
+	.linux_layout = &kd_arm64_linux,
 };

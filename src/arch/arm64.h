@@ -18,3 +18,11 @@ gboolean kd_arm64_regime_from_tcr (
 void kd_arm64_walk (
 	const KdRegime *regime, uint64_t va, KdPhysReadFunc read, void *data, KdWalk *ret_walk);
 char *kd_arm64_describe_leaf (const KdRegime *regime, const KdWalk *walk);
+
+extern const KdArchLinux kd_arm64_linux;
+
+/*
+ * Name of ESR_ELx's exception class as the Arm ARM's table of EC has it ("SVC (AArch64)", "data
+ * abort from a lower level"); NULL for one that is unallocated. Static.
+ */
+const char *kd_arm64_exception_class (uint64_t esr);

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arch/arm64.h"
+
+#include <string.h>
+
+#define VM (1ULL << 0)
+#define IMO (1ULL << 4)
+#define TGE (1ULL << 27)
+#define E2H (1ULL << 34)
+
+#define REGS_MAX 8
+
+typedef struct {
+	const char *name;
+	uint64_t value;
+} Reg;
+
+/* `data` is an array of Reg that a NULL name ends. */
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	for (const Reg *reg = data; reg->name; reg++)
+		if (strcmp (reg->name, name) == 0) {
+			*ret_value = reg->value;
+			return TRUE;
+		}
+	return FALSE;
+}
+
+static const struct {
+	const char *name;
+	uint64_t cpsr, hcr;
+	KdCpuMode mode;
+	int el;
+	const char *mode_name;
+} modes[] = {
+	{"vhe-host-kernel", 0x3c9, E2H | TGE, KD_CPU_MODE_KERNEL, 2, "EL2h"},
+	{"vhe-host-kernel-guest-loaded", 0x3c9, E2H | VM | IMO, KD_CPU_MODE_KERNEL, 2, "EL2h"},
+	{"vhe-host-user", 0x80000000, E2H | TGE, KD_CPU_MODE_USER, 0, "EL0t"},
+	{"vhe-guest-kernel", 0x3c5, E2H | VM | IMO, KD_CPU_MODE_GUEST, 1, "EL1h"},
+	{"vhe-guest-user", 0, E2H | VM | IMO, KD_CPU_MODE_GUEST, 0, "EL0t"},
+	{"vhe-guest-aarch32", 0x1d3, E2H | VM | IMO, KD_CPU_MODE_GUEST, 1, "AArch32"},
+	{"vhe-host-user-aarch32", 0x10, E2H | TGE, KD_CPU_MODE_USER, 0, "AArch32"},
+	{"nvhe-host-kernel", 0x3c5, 0, KD_CPU_MODE_KERNEL, 1, "EL1h"},
+	{"nvhe-host-user", 0, 0, KD_CPU_MODE_USER, 0, "EL0t"},
+	{"nvhe-hyp", 0x3c9, VM | IMO, KD_CPU_MODE_HYP, 2, "EL2h"},
+	{"nvhe-guest-kernel", 0x3c5, VM | IMO, KD_CPU_MODE_GUEST, 1, "EL1h"},
+	{"pkvm-host-kernel", 0x3c5, VM, KD_CPU_MODE_KERNEL, 1, "EL1h"},
+	{"firmware", 0x3cd, 0, KD_CPU_MODE_FIRMWARE, 3, "EL3h"},
+};
+
+static void
+test_modes (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (modes); i++) {
+		const Reg regs[] = {{"CPSR", modes[i].cpsr}, {"HCR_EL2", modes[i].hcr}, {NULL, 0}};
+		KdCpuState state = kd_arch_arm64.cpu_state (get_reg, (void *)regs);
+
+		g_test_message ("%s", modes[i].name);
+		g_assert_cmpint (state.mode, ==, modes[i].mode);
+		g_assert_cmpint (state.el, ==, modes[i].el);
+		g_assert_cmpstr (state.mode_name, ==, modes[i].mode_name);
+	}
+}
+
+static void
+test_mode_without_registers (void)
+{
+	const Reg none[] = {{NULL, 0}};
+
+	g_assert_cmpint (
+		kd_arch_arm64.cpu_state (get_reg, (void *)none).mode, ==, KD_CPU_MODE_UNKNOWN);
+}
+
+/* TCR fields: T0SZ, EPD0, TG0, T1SZ, EPD1, TG1 (4K is 2), IPS, TBI0, DS. */
+#define TCR(t0sz, tg0, t1sz, tg1, ips)                                                             \
+	((uint64_t)(t0sz) | (uint64_t)(tg0) << 14 | (uint64_t)(t1sz) << 16 |                       \
+		(uint64_t)(tg1) << 30 | (uint64_t)(ips) << 32)
+#define EPD1 (1ULL << 23)
+#define TBI0 (1ULL << 37)
+#define DS (1ULL << 59)
+
+static const struct {
+	const char *name;
+	uint64_t ttbr, tcr;
+	gboolean upper, one_half, ok;
+	KdRegime want;
+} tcrs[] = {
+	{"4k-48-upper", 0x0001000041234001ULL, TCR (16, 0, 16, 2, 5), TRUE, FALSE, TRUE,
+		{.root = 0x41234000,
+			.va_bits = 48,
+			.pa_bits = 48,
+			.page_shift = 12,
+			.upper = TRUE}},
+	{"4k-39-lower-tbi", 0x41234000, TCR (25, 0, 25, 2, 2) | TBI0, FALSE, FALSE, TRUE,
+		{.root = 0x41234000, .va_bits = 39, .pa_bits = 40, .page_shift = 12, .tbi = 8}},
+	{"16k-47-upper", 0x41234000, TCR (17, 2, 17, 1, 5), TRUE, FALSE, TRUE,
+		{.root = 0x41234000,
+			.va_bits = 47,
+			.pa_bits = 48,
+			.page_shift = 14,
+			.upper = TRUE}},
+	{"64k-52-upper", 0x41230024, TCR (12, 1, 12, 3, 6), TRUE, FALSE, TRUE,
+		{.root = 0x9000041230000,
+			.va_bits = 52,
+			.pa_bits = 52,
+			.page_shift = 16,
+			.upper = TRUE}},
+	{"4k-52-lpa2", 0x41234004, TCR (12, 0, 12, 2, 6) | DS, TRUE, FALSE, TRUE,
+		{.root = 0x1000041234000,
+			.va_bits = 52,
+			.pa_bits = 52,
+			.page_shift = 12,
+			.upper = TRUE,
+			.flags = KD_ARM64_REGIME_LPA2}},
+	{"el2-one-half", 0x41234000, 16 | 5 << 16 | 1 << 20, FALSE, TRUE, TRUE,
+		{.root = 0x41234000, .va_bits = 48, .pa_bits = 48, .page_shift = 12, .tbi = 8}},
+	{"reserved-granule-upper", 0x41234000, TCR (16, 0, 16, 0, 5), TRUE, FALSE, FALSE, {0}},
+	{"reserved-granule-lower", 0x41234000, TCR (16, 3, 16, 2, 5), FALSE, FALSE, FALSE, {0}},
+	{"size-too-large", 0x41234000, TCR (16, 0, 11, 2, 5), TRUE, FALSE, FALSE, {0}},
+	{"size-too-small", 0x41234000, TCR (16, 0, 49, 2, 5), TRUE, FALSE, FALSE, {0}},
+	{"walks-off", 0x41234000, TCR (16, 0, 16, 2, 5) | EPD1, TRUE, FALSE, FALSE, {0}},
+};
+
+static void
+test_tcr (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (tcrs); i++) {
+		const KdRegime *want = &tcrs[i].want;
+		KdRegime regime = {.root = 1};
+		gboolean ok = kd_arm64_regime_from_tcr (
+			tcrs[i].ttbr, tcrs[i].tcr, tcrs[i].upper, tcrs[i].one_half, &regime);
+
+		g_test_message ("%s", tcrs[i].name);
+		g_assert_cmpint (ok, ==, tcrs[i].ok);
+		if (!ok) {
+			g_assert_cmpuint (regime.root, ==, 1);
+			continue;
+		}
+		g_assert_cmphex (regime.root, ==, want->root);
+		g_assert_cmpuint (regime.va_bits, ==, want->va_bits);
+		g_assert_cmpuint (regime.pa_bits, ==, want->pa_bits);
+		g_assert_cmpuint (regime.page_shift, ==, want->page_shift);
+		g_assert_cmpint (regime.upper, ==, want->upper);
+		g_assert_cmpuint (regime.tbi, ==, want->tbi);
+		g_assert_cmphex (regime.flags, ==, want->flags);
+	}
+}
+
+/* Which tables a CPU's registers give for what: the root tells which were taken, 0 none. */
+static void
+test_regimes (void)
+{
+	static const struct {
+		const char *name;
+		uint64_t hcr;
+		uint64_t kernel, user, hyp, guest_kernel;
+	} rows[] = {
+		{"vhe-host", E2H | TGE, 0x2100000, 0x2000000, 0, 0},
+		{"vhe-guest-loaded", E2H | VM | IMO, 0x2100000, 0x2000000, 0, 0x1100000},
+		{"nvhe-host", 0, 0x1100000, 0x1000000, 0x2000000, 0},
+		{"nvhe-guest-loaded", VM | IMO, 0, 0, 0x2000000, 0x1100000},
+		{"pkvm-host", VM, 0x1100000, 0x1000000, 0x2000000, 0},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		const Reg regs[] = {{"HCR_EL2", rows[i].hcr}, {"SCTLR_EL1", 1}, {"SCTLR_EL2", 1},
+			{"TCR_EL1", TCR (16, 0, 16, 2, 5)}, {"TCR_EL2", TCR (16, 0, 16, 2, 5)},
+			{"TTBR0_EL1", 0x1000000}, {"TTBR1_EL1", 0x1100000},
+			{"TTBR0_EL2", 0x2000000}, {"TTBR1_EL2", 0x2100000}, {NULL, 0}};
+		const struct {
+			KdRegimeKind kind;
+			uint64_t root;
+		} kinds[] = {{KD_REGIME_KERNEL, rows[i].kernel}, {KD_REGIME_USER, rows[i].user},
+			{KD_REGIME_HYP, rows[i].hyp},
+			{KD_REGIME_GUEST_KERNEL, rows[i].guest_kernel}};
+
+		for (size_t k = 0; k < G_N_ELEMENTS (kinds); k++) {
+			KdRegime regime = {0};
+			gboolean ok = kd_arch_arm64.regime (
+				kinds[k].kind, get_reg, (void *)regs, &regime);
+
+			g_test_message ("%s, kind %d", rows[i].name, kinds[k].kind);
+			g_assert_cmpint (ok, ==, kinds[k].root != 0);
+			g_assert_cmphex (regime.root, ==, kinds[k].root);
+		}
+	}
+}
+
+/* Later QEMUs answer FOO_EL1 with EL2's value while at EL2 with E2H: FOO_EL12 is EL1's. */
+static void
+test_el12_preferred (void)
+{
+	const Reg regs[] = {{"HCR_EL2", E2H | VM | IMO}, {"SCTLR_EL12", 1},
+		{"TCR_EL12", TCR (16, 0, 16, 2, 5)}, {"TTBR1_EL12", 0x1100000}, {"SCTLR_EL1", 0},
+		{"TCR_EL1", 0}, {"TTBR1_EL1", 0x2100000}, {NULL, 0}};
+	KdRegime regime;
+
+	g_assert_true (
+		kd_arch_arm64.regime (KD_REGIME_GUEST_KERNEL, get_reg, (void *)regs, &regime));
+	g_assert_cmphex (regime.root, ==, 0x1100000);
+}
+
+static void
+test_names (void)
+{
+	g_assert_cmpstr (kd_arch_arm64.canonical_name ("VBAR"), ==, "VBAR_EL1");
+	g_assert_cmpstr (kd_arch_arm64.canonical_name ("VBAR_EL1"), ==, "VBAR_EL1");
+	g_assert_cmpstr (
+		kd_arch_arm64.canonical_name ("ID_AA64ISAR2_EL1_RESERVED"), ==, "ID_AA64ISAR2_EL1");
+	g_assert_cmpstr (kd_arch_arm64.canonical_name ("x7"), ==, "x7");
+	g_assert_cmpstr (kd_arch_arm64.dwarf_reg_name (30), ==, "x30");
+	g_assert_cmpstr (kd_arch_arm64.dwarf_reg_name (31), ==, "sp");
+	g_assert_null (kd_arch_arm64.dwarf_reg_name (33));
+	g_assert_cmpstr (kd_arm64_exception_class (0x5a000000), ==, "HVC (AArch64)");
+	g_assert_null (kd_arm64_exception_class (0x3fULL << 26));
+	g_assert_true (kd_arch_by_gdb_name ("aarch64") == &kd_arch_arm64);
+	g_assert_null (kd_arch_by_gdb_name ("mips"));
+}
+
+static void
+test_pac (void)
+{
+	uint64_t mask = kd_arch_arm64.pac_mask (48);
+
+	g_assert_cmphex (mask, ==, 0xff7f000000000000ULL);
+	g_assert_cmphex (
+		kd_arch_arm64.strip_pac (0xafea800008121d44ULL, mask), ==, 0xffff800008121d44ULL);
+	g_assert_cmphex (kd_arch_arm64.strip_pac (0x002a0000aaaa1234ULL, mask), ==, 0xaaaa1234ULL);
+	g_assert_cmphex (kd_arch_arm64.pac_mask (52), ==, 0xff70000000000000ULL);
+}
+
+int
+main (int argc, char **argv)
+{
+	g_test_init (&argc, &argv, NULL);
+	g_test_add_func ("/arm64/modes", test_modes);
+	g_test_add_func ("/arm64/mode-without-registers", test_mode_without_registers);
+	g_test_add_func ("/arm64/tcr", test_tcr);
+	g_test_add_func ("/arm64/regimes", test_regimes);
+	g_test_add_func ("/arm64/el12-preferred", test_el12_preferred);
+	g_test_add_func ("/arm64/names", test_names);
+	g_test_add_func ("/arm64/pac", test_pac);
+	return g_test_run();
+}

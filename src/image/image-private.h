@@ -32,6 +32,9 @@ struct KdImage {
 	KdDwarf *dwarf; /* NULL until something asked for DWARF */
 	gboolean dwarf_failed;
 	KdDwarfNames *dwarf_names;
+	/* The same file with its types from DWARF, for variables that BTF leaves out; or NULL. */
+	KdImage *dwarf_view;
+	gboolean dwarf_view_failed;
 
 	const KdTypeSource *types;
 	KdImage *base;        /* borrowed: image whose BTF this one's refers to */
@@ -78,6 +81,10 @@ struct KdTypeSource {
 
 extern const KdTypeSource kd_btf_type_source;
 extern const KdTypeSource kd_dwarf_type_source;
+
+/* --- image.c --- */
+/* NULL: no DWARF. Owned by `image`. */
+KdImage *kd_image_dwarf_view (KdImage *image);
 
 /* --- types.c --- */
 void kd_types_init (KdImage *image);

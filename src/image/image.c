@@ -237,6 +237,7 @@ kd_image_free (KdImage *image)
 {
 	if (!image)
 		return;
+	kd_image_free (image->dwarf_view);
 	kd_types_clear (image);
 	kd_dwarf_names_free (image->dwarf_names);
 	kd_dwarf_free (image->dwarf);
@@ -248,6 +249,21 @@ kd_image_free (KdImage *image)
 	g_free (image->cache_dir);
 	g_free (image->path);
 	g_free (image);
+}
+
+KdImage *
+kd_image_dwarf_view (KdImage *image)
+{
+	if (!image->dwarf_view && !image->dwarf_view_failed && image->path) {
+		KdImageOptions options = {.path = image->path,
+			.cache_dir = image->cache_dir,
+			.no_cache = image->cache_dir == NULL,
+			.no_btf = TRUE};
+
+		image->dwarf_view = kd_image_open (&options, NULL);
+		image->dwarf_view_failed = image->dwarf_view == NULL;
+	}
+	return image->dwarf_view;
 }
 
 const char *

@@ -142,9 +142,16 @@ const KdType *kd_image_type_array_of (KdImage *image, const KdType *type, uint64
 const KdType *kd_image_enumerator (KdImage *image, const char *name, int64_t *ret_value);
 typedef gboolean (*KdTypeFunc) (const char *spelling, void *data);
 void kd_image_types_foreach (KdImage *image, KdTypeFunc func, void *data);
-/* Type of a variable or function by symbol name: from BTF (VAR of per-CPU, FUNC) or DWARF. NULL:
- * unknown. */
+/*
+ * Type of a function or per-CPU variable by symbol name, from the types at hand: cheap. NULL: they
+ * do not say (BTF has no other variables).
+ */
 const KdType *kd_image_type_of_symbol (KdImage *image, const char *symbol);
+/*
+ * The same for any variable: where BTF says nothing DWARF is asked, which takes seconds the first
+ * time for a kernel, and then comes from the cache. NULL: unknown.
+ */
+const KdType *kd_image_type_of_variable (KdImage *image, const char *symbol);
 /*
  * Finds a member by path "a.b[3].c", through anonymous structs and unions. FALSE: `*ret_bad` (new
  * string) says which part has no such member, and of which type.

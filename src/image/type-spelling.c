@@ -269,3 +269,22 @@ kd_image_type_of_symbol (KdImage *image, const char *symbol)
 {
 	return image->types ? image->types->of_symbol (image, symbol) : NULL;
 }
+
+const KdType *
+kd_image_type_of_variable (KdImage *image, const char *symbol)
+{
+	const KdType *type = kd_image_type_of_symbol (image, symbol), *same;
+	g_autofree char *spelling = NULL;
+	KdImage *view;
+
+	if (type || image->types == &kd_dwarf_type_source)
+		return type;
+	view = kd_image_dwarf_view (image);
+	type = view ? kd_image_type_of_symbol (view, symbol) : NULL;
+	if (!type)
+		return NULL;
+	/* BTF's own node where the type has a name there, so that it is one with all others. */
+	spelling = kd_type_declare (type, "");
+	same = kd_image_type_by_name (image, spelling);
+	return same && kd_type_size (same) == kd_type_size (type) ? same : type;
+}

@@ -69,8 +69,15 @@ static gboolean
 symbol_type (KdKernel *kernel, const char *symbol, const char *fallback_type,
 	const KdType **ret_type, GError **error)
 {
-	*ret_type = kd_image_type_of_symbol (kd_kernel_image (kernel), symbol);
-	if (*ret_type || !fallback_type)
+	KdImage *image = kd_kernel_image (kernel);
+
+	if (!fallback_type) {
+		*ret_type = kd_image_type_of_variable (image, symbol);
+		return TRUE;
+	}
+	/* Whoever knows the type does not wait for DWARF. */
+	*ret_type = kd_image_type_of_symbol (image, symbol);
+	if (*ret_type)
 		return TRUE;
 	*ret_type = find_type (kernel, fallback_type, error);
 	return *ret_type != NULL;

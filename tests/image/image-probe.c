@@ -2,7 +2,8 @@
 /*
  * Asks the image layer questions from standard input and prints answers a script compares with
  * other tools' (tests/guest/image-witness.py). One question a line:
- *   sym ADDR | name NAME | type NAME | lines ADDR | cfi ADDR | members NAME | names
+ *   sym ADDR | name NAME | type NAME | lines ADDR | cfi ADDR | members NAME | variable NAME |
+ *   names
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,7 +148,11 @@ answer (KdImage *image, const char *verb, const char *argument)
 		answer_lines (image, addr);
 	else if (strcmp (verb, "cfi") == 0)
 		answer_cfi (image, addr);
-	else if (strcmp (verb, "names") == 0)
+	else if (strcmp (verb, "variable") == 0) {
+		const KdType *type = kd_image_type_of_variable (image, argument);
+		g_autofree char *text = type ? kd_type_declare (type, "") : g_strdup ("none");
+		printf ("%s\n", text);
+	} else if (strcmp (verb, "names") == 0)
 		kd_image_types_foreach (image, print_name, NULL);
 	else
 		printf ("what?\n");

@@ -114,6 +114,22 @@ typedef struct {
 	KdRegime (*user_regime) (const KdRegime *kernel, uint64_t root);
 } KdArchLinux;
 
+/* What the instruction in front of a return address does. */
+typedef enum {
+	KD_CALL_NONE,     /* no call */
+	KD_CALL_DIRECT,   /* to `target` */
+	KD_CALL_INDIRECT, /* through a register or memory */
+} KdCallKind;
+
+typedef struct {
+	KdCallKind kind;
+	uint64_t addr;   /* of the call itself */
+	uint64_t target; /* DIRECT */
+} KdCall;
+
+/* Bytes in front of a return address that hold any call of any instruction set here. */
+#define KD_CALL_BYTES_MAX 8
+
 struct KdArch {
 	const char *name;             /* "arm64" */
 	const char *gdb_architecture; /* target.xml's: "aarch64" */
@@ -153,6 +169,14 @@ struct KdArch {
 	uint64_t (*strip_pac) (uint64_t value, uint64_t pac_mask);
 
 	const KdArchLinux *linux_layout;
+
+	/* The call that returns to `return_addr`, from the KD_CALL_BYTES_MAX bytes in front of it.
+	 */
+	void (*call_before) (
+		const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
+	/* Where the unconditional jump in the first bytes of `code` goes; FALSE: it is none. */
+	gboolean (*jump_at) (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+	unsigned insn_align; /* instructions start at multiples of this */
 };
 
 extern const KdArch kd_arch_arm64;

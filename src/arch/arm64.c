@@ -4,6 +4,8 @@
 #include <elf.h>
 #include <string.h>
 
+#include "arch/arm64-insn.h"
+
 #define HCR_VM (1ULL << 0)
 #define HCR_IMO (1ULL << 4)
 #define HCR_TGE (1ULL << 27)
@@ -231,6 +233,39 @@ strip_pac (uint64_t value, uint64_t mask)
 	return value & (1ULL << 55) ? value | mask : value & ~mask;
 }
 
+static uint32_t
+insn_at (const uint8_t *code)
+{
+	return code[0] | code[1] << 8 | code[2] << 16 | (uint32_t)code[3] << 24;
+}
+
+static void
+call_before (const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call)
+{
+	KdArm64Insn insn;
+
+	kd_arm64_decode (insn_at (code + KD_CALL_BYTES_MAX - 4), return_addr - 4, &insn);
+	*ret_call = (KdCall){.kind = insn.kind == KD_ARM64_BL    ? KD_CALL_DIRECT
+				     : insn.kind == KD_ARM64_BLR ? KD_CALL_INDIRECT
+								 : KD_CALL_NONE,
+		.addr = return_addr - 4,
+		.target = insn.target};
+}
+
+static gboolean
+jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target)
+{
+	KdArm64Insn insn;
+
+	if (len < 4)
+		return FALSE;
+	kd_arm64_decode (insn_at (code), addr, &insn);
+	if (insn.kind != KD_ARM64_B)
+		return FALSE;
+	*ret_target = insn.target;
+	return TRUE;
+}
+
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
 	.gdb_architecture = "aarch64",
@@ -251,4 +286,7 @@ const KdArch kd_arch_arm64 = {
 	.pac_mask = pac_mask,
 	.strip_pac = strip_pac,
 	.linux_layout = &kd_arm64_linux,
+	.call_before = call_before,
+	.jump_at = jump_at,
+	.insn_align = 4,
 };

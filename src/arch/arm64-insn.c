@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arch/arm64-insn.h"
+
+#define SP_BIT (1u << 31)
+
+static unsigned
+field (uint32_t insn, unsigned low, unsigned bits)
+{
+	return insn >> low & ((1u << bits) - 1);
+}
+
+static int64_t
+signed_field (uint32_t insn, unsigned low, unsigned bits)
+{
+	return (int64_t)((uint64_t)(insn >> low) << (64 - bits)) >> (64 - bits);
+}
+
+/* A register number where 31 is the zero register: nothing changes. */
+static uint32_t
+gpr_bit (unsigned reg)
+{
+	return reg < 31 ? 1u << reg : 0;
+}
+
+static gboolean
+decode_branch (uint32_t insn, uint64_t addr, KdArm64Insn *ret)
+{
+	if ((insn & 0x7c000000) == 0x14000000) {
+		ret->kind = insn >> 31 ? KD_ARM64_BL : KD_ARM64_B;
+		ret->target = addr + (uint64_t)(signed_field (insn, 0, 26) * 4);
+		/* What a callee keeps is the caller's business: only the link register for sure. */
+		ret->writes = insn >> 31 ? 1u << 30 : 0;
+		return TRUE;
+	}
+	if ((insn & 0xff000000) == 0x54000000 || (insn & 0x7e000000) == 0x34000000) {
+		ret->kind = KD_ARM64_BRANCH_MAYBE;
+		ret->target = addr + (uint64_t)(signed_field (insn, 5, 19) * 4);
+		return TRUE;
+	}
+	if ((insn & 0x7e000000) == 0x36000000) {
+		ret->kind = KD_ARM64_BRANCH_MAYBE;
+		ret->target = addr + (uint64_t)(signed_field (insn, 5, 14) * 4);
+		return TRUE;
+	}
+	if ((insn & 0xfe000000) == 0xd6000000) {
+		/* The signed forms (BRAA, RETAA, …) differ in bits this leaves out. */
+		switch (field (insn, 21, 4) & 7) {
+		case 0:
+			ret->kind = KD_ARM64_BR;
+			break;
+		case 1:
+			ret->kind = KD_ARM64_BLR;
+			ret->writes = 1u << 30;
+			break;
+		case 2:
+			ret->kind = KD_ARM64_RET;
+			break;
+		case 4:
+			ret->kind = KD_ARM64_ERET;
+			break;
+		default:
+			return FALSE;
+		}
+		ret->rn = (uint8_t)field (insn, 5, 5);
+		/* RETAA and RETAB name no register: it is the link register. */
+		if (ret->kind == KD_ARM64_RET && ret->rn == 31)
+			ret->rn = 30;
+		return TRUE;
+	}
+	if ((insn & 0xffe0001f) == 0xd4000002) {
+		ret->kind = KD_ARM64_HVC;
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean
+decode_system (uint32_t insn, KdArm64Insn *ret)
+{
+	if ((insn & 0xffd00000) != 0xd5100000)
+		return FALSE;
+	ret->kind = field (insn, 21, 1) ? KD_ARM64_MRS : KD_ARM64_MSR;
+	ret->rd = (uint8_t)field (insn, 0, 5);
+	ret->sysreg = field (insn, 5, 15) | 1u << 15;
+	if (ret->kind == KD_ARM64_MRS)
+		ret->writes = gpr_bit (ret->rd);
+	return TRUE;
+}
+
+static gboolean
+decode_arithmetic (uint32_t insn, KdArm64Insn *ret)
+{
+	ret->rd = (uint8_t)field (insn, 0, 5);
+	ret->rn = (uint8_t)field (insn, 5, 5);
+	ret->rm = (uint8_t)field (insn, 16, 5);
+	if ((insn & 0xbf800000) == 0x91000000) { /* ADD, SUB immediate, 64 bits */
+		int64_t imm = (int64_t)field (insn, 10, 12) << (field (insn, 22, 1) ? 12 : 0);
+
+		ret->kind = KD_ARM64_ADD;
+		ret->imm = field (insn, 30, 1) ? -imm : imm;
+		ret->writes = 1u << ret->rd;
+		return TRUE;
+	}
+	if ((insn & 0xbfe0fc00) == 0x8b206000) { /* extended register, UXTX, no shift */
+		ret->kind = field (insn, 30, 1) ? KD_ARM64_SUB_REG : KD_ARM64_ADD_REG;
+		ret->writes = 1u << ret->rd;
+		return ret->rm != 31;
+	}
+	if ((insn & 0xbfe0fc00) == 0x8b000000 && ret->rd != 31 && ret->rn != 31 && ret->rm != 31) {
+		ret->kind = field (insn, 30, 1) ? KD_ARM64_SUB_REG : KD_ARM64_ADD_REG;
+		ret->writes = 1u << ret->rd;
+		return TRUE;
+	}
+	if ((insn & 0xffe0ffe0) == 0xaa0003e0) {
+		ret->kind = KD_ARM64_MOV;
+		ret->writes = gpr_bit (ret->rd);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+static gboolean
+decode_memory (uint32_t insn, KdArm64Insn *ret)
+{
+	gboolean load;
+
+	ret->rd = (uint8_t)field (insn, 0, 5);
+	ret->rn = (uint8_t)field (insn, 5, 5);
+	ret->rt2 = KD_ARM64_NO_REG;
+	load = field (insn, 22, 1);
+	if ((insn & 0xfe000000) == 0xa8000000 && field (insn, 23, 2) != 0) { /* LDP, STP */
+		static const KdArm64Index index[] = {
+			KD_ARM64_OFFSET, KD_ARM64_POST_INDEX, KD_ARM64_OFFSET, KD_ARM64_PRE_INDEX};
+
+		ret->rt2 = (uint8_t)field (insn, 10, 5);
+		ret->index = index[field (insn, 23, 2)];
+		ret->imm = signed_field (insn, 15, 7) * 8;
+	} else if ((insn & 0xff800000) == 0xf9000000) { /* LDR, STR, scaled offset */
+		ret->index = KD_ARM64_OFFSET;
+		ret->imm = (int64_t)field (insn, 10, 12) * 8;
+	} else if ((insn & 0xffa00000) == 0xf8000000 && field (insn, 10, 2) != 2) {
+		static const KdArm64Index index[] = {
+			KD_ARM64_OFFSET, KD_ARM64_POST_INDEX, KD_ARM64_OFFSET, KD_ARM64_PRE_INDEX};
+
+		ret->index = index[field (insn, 10, 2)];
+		ret->imm = signed_field (insn, 12, 9);
+	} else {
+		return FALSE;
+	}
+	ret->kind = load ? KD_ARM64_LOAD : KD_ARM64_STORE;
+	if (load)
+		ret->writes =
+			gpr_bit (ret->rd) | (ret->rt2 != KD_ARM64_NO_REG ? gpr_bit (ret->rt2) : 0);
+	if (ret->index != KD_ARM64_OFFSET)
+		ret->writes |= 1u << ret->rn;
+	return TRUE;
+}
+
+static uint32_t
+load_may_write (uint32_t insn)
+{
+	unsigned rd = field (insn, 0, 5), rn = field (insn, 5, 5);
+	gboolean vector = field (insn, 26, 1);
+	uint32_t writes = 0;
+
+	if ((insn & 0x38000000) == 0x28000000) { /* pairs */
+		if (!vector && field (insn, 22, 1))
+			writes |= gpr_bit (rd) | gpr_bit (field (insn, 10, 5));
+		if (field (insn, 23, 1))
+			writes |= 1u << rn;
+		return writes;
+	}
+	if ((insn & 0x3b000000) == 0x39000000) /* scaled offset */
+		return !vector && field (insn, 22, 2) ? gpr_bit (rd) : 0;
+	if ((insn & 0x3b200000) == 0x38000000) { /* unscaled, pre, post */
+		if (!vector && field (insn, 22, 2))
+			writes |= gpr_bit (rd);
+		return writes | (field (insn, 10, 1) ? 1u << rn : 0);
+	}
+	/* Exclusives, atomics, tags, memory copies: whatever register they name. */
+	return gpr_bit (rd) | gpr_bit (rn) | gpr_bit (field (insn, 16, 5)) |
+	       gpr_bit (field (insn, 10, 5));
+}
+
+/* What an instruction of no kind above may change, by its encoding group (C4.1). */
+static uint32_t
+may_write (uint32_t insn)
+{
+	unsigned op0 = field (insn, 25, 4), rd = field (insn, 0, 5);
+
+	if ((op0 & 0xe) == 0x8) { /* data processing, immediate */
+		/* 31 is SP but for those that set flags. */
+		gboolean flags =
+			(insn & 0x3f800000) == 0x31000000 || (insn & 0x7f800000) == 0x72000000;
+
+		return flags ? gpr_bit (rd) : 1u << rd;
+	}
+	if ((op0 & 0x7) == 0x5) /* data processing, register: only extended ADD and SUB reach SP */
+		return rd < 31 ? 1u << rd : (insn & 0x3fe00000) == 0x0b200000 ? SP_BIT : 0;
+	if ((op0 & 0x5) == 0x4)
+		return load_may_write (insn);
+	if ((insn & 0xffc00000) == 0xd5000000) /* barriers, hints, PSTATE, SYS; SYSL writes */
+		return (insn & 0xfff80000) == 0xd5280000 ? gpr_bit (rd) : 0;
+	if ((op0 & 0x7) == 0x7) /* floating point: FMOV, UMOV to a general register */
+		return gpr_bit (rd);
+	if ((insn & 0xff000000) == 0xd4000000) /* BRK, SVC, SMC: what a call may change */
+		return 0x3ffff;
+	return 0;
+}
+
+void
+kd_arm64_decode (uint32_t insn, uint64_t addr, KdArm64Insn *ret_insn)
+{
+	KdArm64Insn decoded = {.rt2 = KD_ARM64_NO_REG};
+
+	if (decode_branch (insn, addr, &decoded) || decode_system (insn, &decoded) ||
+		decode_arithmetic (insn, &decoded) || decode_memory (insn, &decoded)) {
+		*ret_insn = decoded;
+		return;
+	}
+	*ret_insn = (KdArm64Insn){
+		.kind = KD_ARM64_OTHER, .rt2 = KD_ARM64_NO_REG, .writes = may_write (insn)};
+}

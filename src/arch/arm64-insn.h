@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+/*
+ * The A64 instructions that tell where a function came from and where its registers are: branches,
+ * moves of the stack pointer, saving and loading of general registers. Arm ARM C4.1.
+ */
+typedef enum {
+	KD_ARM64_OTHER,        /* `writes` holds what it may change */
+	KD_ARM64_B,            /* target */
+	KD_ARM64_BL,           /* target */
+	KD_ARM64_BRANCH_MAYBE, /* B.cond, CBZ, TBZ and their like: target */
+	KD_ARM64_BR,           /* rn */
+	KD_ARM64_BLR,          /* rn */
+	KD_ARM64_RET,          /* rn */
+	KD_ARM64_ERET,
+	KD_ARM64_HVC,
+	KD_ARM64_ADD,     /* rd = rn + imm; 31 is SP; also MOV to and from SP, and SUB */
+	KD_ARM64_ADD_REG, /* rd = rn + rm; 31 is SP for rd and rn */
+	KD_ARM64_SUB_REG, /* rd = rn - rm */
+	KD_ARM64_MOV,     /* rd = rm; 31 is zero */
+	KD_ARM64_STORE,   /* rt [, rt2] at rn + imm, 64 bits each; 31 is zero */
+	KD_ARM64_LOAD,
+	KD_ARM64_MSR, /* sysreg = rt */
+	KD_ARM64_MRS, /* rt = sysreg */
+} KdArm64Kind;
+
+typedef enum {
+	KD_ARM64_OFFSET,     /* base stays */
+	KD_ARM64_PRE_INDEX,  /* base += imm, then access at base */
+	KD_ARM64_POST_INDEX, /* access at base, then base += imm */
+} KdArm64Index;
+
+/* (op0, op1, CRn, CRm, op2) as in bits 20:5 of MSR and MRS. */
+#define KD_ARM64_SYSREG(op0, op1, crn, crm, op2)                                                   \
+	((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
+#define KD_ARM64_SP_EL0 KD_ARM64_SYSREG (3, 0, 4, 1, 0)
+#define KD_ARM64_SPSR_EL1 KD_ARM64_SYSREG (3, 0, 4, 0, 0)
+#define KD_ARM64_ELR_EL1 KD_ARM64_SYSREG (3, 0, 4, 0, 1)
+#define KD_ARM64_SPSR_EL2 KD_ARM64_SYSREG (3, 4, 4, 0, 0)
+#define KD_ARM64_ELR_EL2 KD_ARM64_SYSREG (3, 4, 4, 0, 1)
+
+#define KD_ARM64_NO_REG 255
+
+typedef struct {
+	KdArm64Kind kind;
+	uint8_t rd, rn, rm; /* rd is also rt */
+	uint8_t rt2;        /* KD_ARM64_NO_REG: one register */
+	KdArm64Index index;
+	int64_t imm;
+	uint64_t target;
+	unsigned sysreg;
+	uint32_t writes; /* general registers that change, bit 31: SP */
+} KdArm64Insn;
+
+/* Never fails: what is not known is OTHER with all it could change in `writes`. */
+void kd_arm64_decode (uint32_t insn, uint64_t addr, KdArm64Insn *ret_insn);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kernel/object.h"
+#include "kernel/task.h"
+
+/*
+ * What KVM runs on the host: VMs, their vCPUs and memory slots, from the kernel's own structures.
+ * Members are probed, so one code reads all layouts. Worker thread; memory reads block.
+ *
+ * Every call that makes a list takes `ret_partial`: when a structure of the list is damaged, what
+ * was read before that point is returned and *ret_partial says why the rest is not there.
+ */
+#define KD_KVM_ERROR (kd_kvm_error_quark())
+GQuark kd_kvm_error_quark (void);
+
+typedef enum {
+	KD_KVM_ERROR_NO_KVM,    /* this kernel has no KVM, or it is not loaded */
+	KD_KVM_ERROR_NOT_FOUND, /* no such VM or vCPU */
+	KD_KVM_ERROR_NO_SLOT,   /* a guest-physical address that no memory slot holds */
+	KD_KVM_ERROR_LAYOUT,    /* structures of a form not known here */
+} KdKvmError;
+
+#define KD_VMS_MAX 4096
+#define KD_VCPUS_MAX 4096
+#define KD_MEMSLOTS_MAX 32768
+
+typedef struct {
+	/*
+	 * 0.. in order of creation among the VMs that exist now: it changes when an older VM goes
+	 * away while the machine runs.
+	 */
+	int id;
+	uint64_t kvm;  /* address of its struct kvm */
+	int pid;       /* process (thread group) that made it; -1 unknown */
+	char comm[64]; /* escaped; "" unknown */
+	unsigned nr_vcpus;
+	unsigned nr_memslots;
+} KdVm;
+
+/* Array of KdVm, oldest first. NO_KVM: none can be. */
+GArray *kd_vms (KdKernel *kernel, GError **ret_partial, GError **error);
+/* The VM of that id; NOT_FOUND says how many there are. */
+gboolean kd_vm_by_id (KdKernel *kernel, int id, KdVm *ret_vm, GError **error);
+
+/* --- vCPUs --- */
+typedef struct {
+	int vm, id;
+	uint64_t kvm_vcpu; /* address of its struct kvm_vcpu */
+	int pid;           /* thread that last ran it; -1: never run */
+	char comm[64];     /* escaped */
+	int cpu;           /* host CPU it is loaded on; -1: none */
+	gboolean loaded;
+	gboolean in_guest; /* that CPU was executing guest code at the stop */
+	char mode[32];     /* kvm_vcpu.mode by its enumerator's name */
+	gboolean has_pc;
+	uint64_t pc;         /* of the guest */
+	const char *pc_from; /* "cpu": registers at the stop; "vcpu": as saved at the last exit */
+	gboolean has_exit;
+	uint32_t exit_reason;    /* kvm_run.exit_reason */
+	const char *exit_name;   /* "KVM_EXIT_MMIO"; NULL: not known here */
+	const char *fault_class; /* what the guest last trapped into the host for; NULL unknown */
+	uint64_t fault;          /* the syndrome that says so (arm64: ESR_EL2) */
+} KdVcpu;
+
+/* Array of KdVcpu in order of their index. */
+GArray *kd_vm_vcpus (KdKernel *kernel, const KdVm *vm, GError **ret_partial, GError **error);
+/* Those of all VMs. */
+GArray *kd_vcpus (KdKernel *kernel, GError **ret_partial, GError **error);
+/* Address of the vCPU loaded on host CPU `cpu`; FALSE: none, or the kernel does not say. */
+gboolean kd_vcpu_loaded_on (KdKernel *kernel, unsigned cpu, uint64_t *ret_kvm_vcpu);
+/* KVM_EXIT_… of a value; NULL: not known here. Static. */
+const char *kd_kvm_exit_name (uint32_t exit_reason);
+
+/* --- memory --- */
+typedef struct {
+	int vm;
+	int id;
+	int as_id; /* address space: 1 is x86 SMM */
+	uint64_t gpa, size;
+	uint64_t hva; /* where the VM's process has it */
+	uint32_t flags;
+} KdMemslot;
+
+/* Array of KdMemslot by address space, then gpa. */
+GArray *kd_vm_memslots (KdKernel *kernel, const KdVm *vm, GError **ret_partial, GError **error);
+/* Names of the set bits, "|" between them; "0x…" for what has none. New string; "" for 0. */
+char *kd_memslot_flags_to_string (uint32_t flags);
+
+/*
+ * Guest-physical memory of VM `id`: through its slots into its process. NO_SLOT names the address.
+ * Pages that the process has not touched are not there: FAULT from below.
+ */
+gboolean kd_vm_read (
+	KdKernel *kernel, int32_t id, uint64_t gpa, void *buf, size_t len, GError **error);
+/* Makes the vm: space of kd_kernel_read() this. */
+void kd_kvm_install (KdKernel *kernel);

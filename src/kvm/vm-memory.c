@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
+#include "kvm/kvm-private.h"
+
+typedef struct {
+	uint64_t gpa;
+	KdMemslot slot;
+	gboolean found;
+} FindContext;
+
+static gboolean
+find_slot (const KdMemslot *slot, void *data)
+{
+	FindContext *context = data;
+
+	/* Address space 0 is what the guest runs in; a slot on its way out maps nothing. */
+	if (slot->as_id != 0 || slot->flags & 1u << 16 || context->gpa < slot->gpa ||
+		context->gpa - slot->gpa >= slot->size)
+		return TRUE;
+	context->slot = *slot;
+	context->found = TRUE;
+	return FALSE;
+}
+
+gboolean
+kd_vm_read (KdKernel *kernel, int32_t id, uint64_t gpa, void *buf, size_t len, GError **error)
+{
+	uint8_t *at = buf;
+	KdObject kvm;
+	KdVm vm;
+
+	if (!kd_vm_by_id (kernel, id, &vm, error) ||
+		!kd_object_at_named (kernel, "struct kvm", vm.kvm, &kvm, error))
+		return FALSE;
+	if (vm.pid < 0) {
+		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NOT_FOUND,
+			"VM %d: the process that holds its memory is not known", id);
+		return FALSE;
+	}
+	while (len > 0) {
+		FindContext context = {.gpa = gpa};
+		uint64_t offset;
+		size_t part;
+		KdAddr addr;
+
+		if (!kd_vm_memslot_foreach (&kvm, find_slot, &context, error))
+			return FALSE;
+		if (!context.found) {
+			g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NO_SLOT,
+				"VM %d has no memory slot at guest-physical 0x%" PRIx64, id, gpa);
+			return FALSE;
+		}
+		offset = gpa - context.slot.gpa;
+		part = (size_t)MIN ((uint64_t)len, context.slot.size - offset);
+		addr = (KdAddr){{KD_SPACE_USER, vm.pid}, context.slot.hva + offset};
+		if (!kd_kernel_read (kernel, addr, at, part, error)) {
+			g_prefix_error (error,
+				"VM %d, guest-physical 0x%" PRIx64 " in slot %d: ", id, gpa,
+				context.slot.id);
+			return FALSE;
+		}
+		at += part;
+		gpa += part;
+		len -= part;
+	}
+	return TRUE;
+}
+
+static gboolean
+read_vm_space (KdKernel *kernel, int32_t vm, uint64_t gpa, void *buf, size_t len, void *data,
+	GError **error)
+{
+	return kd_vm_read (kernel, vm, gpa, buf, len, error);
+}
+
+void
+kd_kvm_install (KdKernel *kernel)
+{
+	kd_kernel_set_vm_reader (kernel, read_vm_space, NULL);
+}

@@ -67,6 +67,11 @@ char *kd_kernel_read_cstring (KdKernel *kernel, uint64_t va, size_t max, GError 
  * is bad. */
 gboolean kd_kernel_walk (
 	KdKernel *kernel, KdAddr addr, KdWalk *ret_walk, KdRegime *ret_regime, GError **error);
+/*
+ * Kernel address of the byte of the kernel image that EL2 without VHE sees at `hyp`. FALSE: the
+ * host runs in VHE mode, or `hyp` is not in the image.
+ */
+gboolean kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va);
 typedef gboolean (*KdVmReadFunc) (KdKernel *kernel, int32_t vm, uint64_t gpa, void *buf, size_t len,
 	void *data, GError **error);
 void kd_kernel_set_vm_reader (KdKernel *kernel, KdVmReadFunc func, void *data);

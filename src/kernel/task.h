@@ -14,6 +14,7 @@ typedef struct {
 	uint64_t stack_size;
 	gboolean on_cpu; /* running on `cpu` at this moment */
 	gboolean is_kernel_thread;
+	uint64_t mm; /* mm_struct; 0: a kernel thread, or exited */
 } KdTask;
 
 /* All threads of all processes (swapper of each CPU first). FALSE from `func` ends. Bounded. */
@@ -25,6 +26,6 @@ gboolean kd_task_by_pid (KdKernel *kernel, int pid, KdTask *ret_task, GError **e
 /* What runs on `cpu`, from the run queue and not from registers (which may hold a guest's values).
  */
 gboolean kd_task_current (KdKernel *kernel, unsigned cpu, KdTask *ret_task, GError **error);
-/* Physical address of the root table of the task's user half; FALSE: kernel thread. */
+/* The tables of the task's user half. NOT_FOUND: a kernel thread, or exited. */
 gboolean kd_task_user_regime (
 	KdKernel *kernel, const KdTask *task, KdRegime *ret_regime, GError **error);

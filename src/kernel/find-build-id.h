@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "target/target.h"
+
+#define KD_BUILD_ID_MAX 64
+
+/* A build-id note as it lies in a machine's memory. */
+typedef struct {
+	uint8_t id[KD_BUILD_ID_MAX];
+	size_t len;
+	uint64_t pa;   /* of the first byte of the id */
+	gboolean sure; /* notes that only a kernel has stand behind it */
+} KdMemoryBuildId;
+
+typedef struct {
+	GArray *ids;   /* KdMemoryBuildId, likeliest first */
+	char *release; /* out of a kernel's banner; NULL: none was seen */
+} KdMemoryNotes;
+
+void kd_memory_notes_clear (KdMemoryNotes *notes);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (KdMemoryNotes, kd_memory_notes_clear)
+
+/*
+ * The build-id note in ELF notes: offset and length of the id itself. FALSE: there is none, or the
+ * notes contradict themselves before it.
+ */
+gboolean kd_notes_find_build_id (
+	const void *notes, size_t len, size_t *ret_offset, size_t *ret_len);
+
+/* Adds what lies in [pa, pa + size), as far as that is RAM. Blocks while reading all of it. */
+void kd_memory_notes_scan (KdMemoryNotes *notes, KdTarget *target, uint64_t pa, uint64_t size);

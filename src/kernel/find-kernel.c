@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/find-kernel.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "kernel/kernel.h"
+
+/* A kernel image is smaller than this; its notes are within it on either side of its vectors. */
+#define IMAGE_MAX (64ULL << 20)
+/* Read wholly in search of a build-id where memory is slow (82 MB/s over RSP). */
+#define SLOW_SCAN_MAX (256ULL << 20)
+#define NOTES_MAX 4096
+
+typedef struct {
+	KdTarget *target;
+	KdImage *image;
+	const KdArchLinux *layout;
+	const uint8_t *id; /* the file's build-id; NULL none */
+	size_t id_len;
+	uint64_t base, end; /* link-time */
+	uint64_t id_offset; /* of the id in the image, from base; with has_id */
+	gboolean has_id;
+	const uint8_t *banner; /* without has_id: what must stand at banner_offset */
+	uint64_t banner_offset;
+	size_t banner_len;
+} Finder;
+
+/* --- registers --- */
+
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} CpuRegs;
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	CpuRegs *regs = data;
+
+	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+typedef gboolean (*VectorFunc) (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data);
+
+/* Each different place exception vectors are at, until `func` says FALSE. */
+static void
+foreach_vector (KdTarget *target, VectorFunc func, void *data)
+{
+	const KdArchLinux *layout = kd_target_arch (target)->linux_layout;
+	g_autoptr (GArray) seen = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (target); cpu++) {
+		KdVectorBase bases[KD_VECTOR_BASES_MAX];
+		CpuRegs regs = {target, cpu};
+		unsigned nr = layout->vector_bases (get_reg, &regs, bases);
+
+		for (unsigned i = 0; i < nr; i++) {
+			KdWalk walk = {.status = KD_WALK_MAPPED, .pa = bases[i].va};
+			gboolean is_new = TRUE;
+
+			if (!bases[i].is_phys)
+				kd_target_walk (target, &bases[i].regime, bases[i].va, &walk);
+			for (guint j = 0; j < seen->len; j++)
+				is_new &= g_array_index (seen, uint64_t, j) != walk.pa;
+			if (walk.status != KD_WALK_MAPPED || !is_new)
+				continue;
+			g_array_append_val (seen, walk.pa);
+			if (!func (bases[i].va, walk.pa, !bases[i].is_phys && bases[i].regime.upper,
+				    data))
+				return;
+		}
+	}
+}
+
+/* --- is it there? --- */
+
+static gboolean
+is_ours_at (const Finder *finder, uint64_t phys_base)
+{
+	uint8_t bytes[KD_BUILD_ID_MAX];
+
+	if (finder->has_id)
+		return kd_target_read_phys (finder->target, phys_base + finder->id_offset, bytes,
+			       finder->id_len, NULL) &&
+		       memcmp (bytes, finder->id, finder->id_len) == 0;
+	return finder->banner &&
+	       kd_target_read_phys (finder->target, phys_base + finder->banner_offset, bytes,
+		       finder->banner_len, NULL) &&
+	       memcmp (bytes, finder->banner, finder->banner_len) == 0;
+}
+
+/* Where the file says its own build-id lies, and the banner for files that have none. */
+static gboolean
+prepare (Finder *finder, KdTarget *target, KdImage *image, GError **error)
+{
+	const KdArchLinux *layout = kd_target_arch (target)->linux_layout;
+	KdSymbol base, end, notes, notes_end, banner;
+	size_t offset, len;
+
+	*finder = (Finder){.target = target, .image = image, .layout = layout};
+	if (!kd_image_symbol_by_name (image, layout->base_symbol, &base) ||
+		!kd_image_symbol_by_name (image, layout->end_symbol, &end) ||
+		end.addr <= base.addr || end.addr - base.addr > (1ULL << 32)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"%s: no symbols %s and %s, so it is no vmlinux", kd_image_path (image),
+			layout->base_symbol, layout->end_symbol);
+		return FALSE;
+	}
+	finder->base = base.addr;
+	finder->end = end.addr;
+	finder->id = kd_image_build_id (image, &finder->id_len);
+	if (finder->id && kd_image_symbol_by_name (image, "__start_notes", &notes) &&
+		kd_image_symbol_by_name (image, "__stop_notes", &notes_end) &&
+		notes_end.addr > notes.addr && notes_end.addr - notes.addr <= NOTES_MAX) {
+		len = (size_t)(notes_end.addr - notes.addr);
+		const void *bytes = kd_image_bytes (image, notes.addr, len);
+
+		if (bytes && kd_notes_find_build_id (bytes, len, &offset, &len) &&
+			len == finder->id_len) {
+			finder->id_offset = notes.addr + offset - base.addr;
+			finder->has_id = TRUE;
+		}
+	}
+	if (!finder->has_id && kd_image_symbol_by_name (image, "linux_banner", &banner)) {
+		finder->banner = kd_image_bytes (image, banner.addr, KD_BUILD_ID_MAX);
+		finder->banner_offset = banner.addr - base.addr;
+		finder->banner_len = KD_BUILD_ID_MAX;
+	}
+	return TRUE;
+}
+
+/* --- the physical base, best way first --- */
+
+typedef struct {
+	const Finder *finder;
+	gboolean any; /* take what is aligned: for --force */
+	gboolean found;
+	uint64_t phys_base;
+} VectorSearch;
+
+static gboolean
+try_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
+{
+	VectorSearch *search = data;
+	const Finder *finder = search->finder;
+	const KdArchLinux *layout = finder->layout;
+
+	for (const char *const *name = layout->vector_symbols; *name; name++) {
+		KdSymbol symbol;
+
+		if (!kd_image_symbol_by_name (finder->image, *name, &symbol) ||
+			symbol.addr < finder->base)
+			continue;
+		for (unsigned slot = 0; slot < layout->vector_slots; slot++) {
+			uint64_t base =
+				pa - (symbol.addr - finder->base) - slot * layout->vector_slot_size;
+
+			if (base % layout->image_align || base > pa ||
+				(!search->any && !is_ours_at (finder, base)))
+				continue;
+			search->phys_base = base;
+			search->found = TRUE;
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static gboolean
+find_by_alignment (const Finder *finder, uint64_t *ret_phys_base)
+{
+	unsigned nr;
+	const KdRamRange *ram = kd_target_ram (finder->target, &nr);
+	/* Most loaders keep to 2 MiB: those places first. */
+	const uint64_t steps[] = {2ULL << 20, finder->layout->image_align};
+
+	for (size_t s = 0; s < G_N_ELEMENTS (steps); s++)
+		for (unsigned i = 0; i < nr; i++) {
+			uint64_t end = ram[i].pa + ram[i].size;
+
+			for (uint64_t at = ram[i].pa; at < end; at += steps[s])
+				if (is_ours_at (finder, at)) {
+					*ret_phys_base = at;
+					return TRUE;
+				}
+		}
+	return FALSE;
+}
+
+static gboolean
+scan_near (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
+{
+	void **args = data;
+	uint64_t from = pa > IMAGE_MAX ? pa - IMAGE_MAX : 0;
+
+	kd_memory_notes_scan (args[1], args[0], from, pa - from + IMAGE_MAX);
+	return TRUE;
+}
+
+static gboolean
+memory_is_fast (KdTarget *target)
+{
+	const char *path = kd_target_memory_path (target).path;
+
+	return path && g_str_has_prefix (path, "direct");
+}
+
+void
+kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
+{
+	void *args[] = {target, ret_notes};
+	const KdRamRange *ram;
+	uint64_t left;
+	unsigned nr;
+
+	*ret_notes = (KdMemoryNotes){0};
+	foreach_vector (target, scan_near, args);
+	if (ret_notes->ids && ret_notes->ids->len)
+		return;
+	left = memory_is_fast (target) ? G_MAXUINT64 : SLOW_SCAN_MAX;
+	ram = kd_target_ram (target, &nr);
+	for (unsigned i = 0; i < nr && left; i++) {
+		uint64_t size = MIN (left, ram[i].size);
+
+		kd_memory_notes_scan (ret_notes, target, ram[i].pa, size);
+		left -= size;
+	}
+}
+
+/* What is said when the file's kernel is not the one in memory. */
+static void
+set_mismatch (const Finder *finder, const KdMemoryNotes *notes, GError **error)
+{
+	g_autofree char *file_id =
+		finder->id ? kd_hex_to_string (finder->id, finder->id_len) : g_strdup ("none");
+
+	if (notes->ids && notes->ids->len) {
+		const KdMemoryBuildId *id = &g_array_index (notes->ids, KdMemoryBuildId, 0);
+		g_autofree char *memory_id = kd_hex_to_string (id->id, id->len);
+
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_MISMATCH,
+			"%s is of another kernel: its build-id is %s, the running %s%shas %s "
+			"(--force uses it all the same)",
+			kd_image_path (finder->image), file_id,
+			notes->release ? notes->release : "kernel", notes->release ? " " : " ",
+			memory_id);
+		return;
+	}
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+		"no Linux in this machine's memory (yet): no build-id, and not %s", file_id);
+}
+
+static gboolean
+find_phys_base (const Finder *finder, gboolean force, uint64_t *ret_phys_base, GError **error)
+{
+	VectorSearch search = {.finder = finder};
+	g_auto (KdMemoryNotes) notes = {0};
+
+	foreach_vector (finder->target, try_vector, &search);
+	if (search.found) {
+		*ret_phys_base = search.phys_base;
+		return TRUE;
+	}
+	if (finder->has_id && find_by_alignment (finder, ret_phys_base))
+		return TRUE;
+	if (force) {
+		search.any = TRUE;
+		foreach_vector (finder->target, try_vector, &search);
+		if (search.found) {
+			*ret_phys_base = search.phys_base;
+			return TRUE;
+		}
+	}
+	kd_find_running_build_ids (finder->target, &notes);
+	set_mismatch (finder, &notes, error);
+	return FALSE;
+}
+
+/* --- the virtual base and the tables --- */
+
+typedef struct {
+	uint64_t phys_base, size;
+	uint64_t virt_base; /* 0: not found */
+} VirtSearch;
+
+static gboolean
+virt_from_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
+{
+	VirtSearch *search = data;
+
+	/* KPTI's trampoline has a mapping of its own, which is no way to the image's. */
+	if (!is_kernel_va || pa < search->phys_base || pa - search->phys_base >= search->size)
+		return TRUE;
+	search->virt_base = va - (pa - search->phys_base);
+	return FALSE;
+}
+
+static uint64_t
+virt_from_memory (const Finder *finder, uint64_t phys_base)
+{
+	uint64_t voffset;
+	KdSymbol symbol;
+
+	if (!finder->layout->voffset_symbol ||
+		!kd_image_symbol_by_name (finder->image, finder->layout->voffset_symbol, &symbol) ||
+		!kd_target_read_phys (finder->target, phys_base + (symbol.addr - finder->base),
+			&voffset, sizeof voffset, NULL))
+		return 0;
+	voffset = GUINT64_FROM_LE (voffset);
+	/* Zero until early boot has set it; anything at all where the file is another kernel's. */
+	return (voffset + phys_base) >> 63 && (voffset + phys_base) % 4096 == 0
+		       ? voffset + phys_base
+		       : 0;
+}
+
+/* `regime` maps the image's middle where it must. */
+static gboolean
+regime_fits (const Finder *finder, const KdKernelPlace *place, const KdRegime *regime)
+{
+	uint64_t offset = finder->has_id   ? finder->id_offset
+			  : finder->banner ? finder->banner_offset
+					   : (finder->end - finder->base) / 2;
+	KdWalk walk;
+
+	kd_target_walk (finder->target, regime, place->virt_base + offset, &walk);
+	return walk.status == KD_WALK_MAPPED && walk.pa == place->phys_base + offset;
+}
+
+static gboolean
+find_regime (const Finder *finder, KdKernelPlace *place)
+{
+	KdRegime guesses[KD_ROOT_REGIMES_MAX], regime;
+	uint64_t root = 0;
+	KdSymbol symbol;
+	unsigned nr;
+
+	if (kd_image_symbol_by_name (finder->image, finder->layout->root_symbol, &symbol))
+		root = place->phys_base + (symbol.addr - finder->base);
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (finder->target); cpu++) {
+		if (!kd_target_cpu_regime (finder->target, cpu, KD_REGIME_KERNEL, &regime, NULL))
+			continue;
+		place->regime = regime;
+		/* What is loaded now may be KPTI's trampoline or a reserved root. */
+		if (root) {
+			uint64_t in_page = regime.root & ((1ULL << regime.page_shift) - 1);
+
+			place->regime.root = root | in_page;
+			if (regime_fits (finder, place, &place->regime))
+				return TRUE;
+			place->regime.root = regime.root;
+		}
+		if (regime_fits (finder, place, &place->regime))
+			return TRUE;
+	}
+	/* All CPUs are in guests that have the registers: read the tables as each format there is.
+	 */
+	nr = root ? finder->layout->root_regimes (root, guesses) : 0;
+	for (unsigned i = 0; i < nr; i++)
+		if (regime_fits (finder, place, &guesses[i])) {
+			place->regime = guesses[i];
+			return TRUE;
+		}
+	return FALSE;
+}
+
+static gboolean
+find_virtual (const Finder *finder, KdKernelPlace *place)
+{
+	VirtSearch search = {.phys_base = place->phys_base, .size = finder->end - finder->base};
+
+	place->virt_base = virt_from_memory (finder, place->phys_base);
+	if (place->virt_base && find_regime (finder, place))
+		return TRUE;
+	foreach_vector (finder->target, virt_from_vector, &search);
+	place->virt_base = search.virt_base;
+	return place->virt_base && find_regime (finder, place);
+}
+
+gboolean
+kd_find_kernel (
+	KdTarget *target, KdImage *image, gboolean force, KdKernelPlace *ret_place, GError **error)
+{
+	KdKernelPlace place = {0};
+	Finder finder;
+
+	if (!prepare (&finder, target, image, error) ||
+		!find_phys_base (&finder, force, &place.phys_base, error))
+		return FALSE;
+	if (!find_virtual (&finder, &place)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+			"the kernel's image lies at physical 0x%" PRIx64
+			", but no tables map it (too early in boot?)",
+			place.phys_base);
+		return FALSE;
+	}
+	if (finder.has_id && is_ours_at (&finder, place.phys_base)) {
+		memcpy (place.id, finder.id, finder.id_len);
+		place.id_len = finder.id_len;
+	}
+	*ret_place = place;
+	return TRUE;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "kernel/find-kernel.h"
+#include "kernel/kernel.h"
+
+typedef struct KdTaskTypes KdTaskTypes; /* task.c: members of task_struct, found once */
+
+struct KdKernel {
+	KdTarget *target; /* borrowed */
+	KdImage *image;
+	const KdArch *arch;
+	KdKernelPlace place;
+	uint64_t link_base, link_end; /* of the image in its file */
+	char *release;
+	char *build_id;
+	unsigned nr_cpus;
+	uint64_t percpu_offsets; /* address of the array of offsets; 0: one CPU, no array */
+	unsigned percpu_max;     /* elements of it */
+	KdVmReadFunc vm_reader;
+	void *vm_reader_data;
+	KdTaskTypes *task_types;
+	struct { /* tables of the process last read from, true for one stop */
+		gboolean valid;
+		uint64_t generation;
+		int pid;
+		KdRegime regime;
+	} user;
+};
+
+void kd_task_types_free (KdTaskTypes *types);

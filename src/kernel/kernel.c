@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/kernel-private.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/nearest.h"
+
+#define BANNER_MAX 256
+#define NR_CPUS_MAX 65536U
+
+G_DEFINE_QUARK (kd - kernel - error - quark, kd_kernel_error)
+
+/* --- opening --- */
+
+static KdImage *
+open_image (
+	const KdKernelOptions *options, const char *path, const KdMemoryBuildId *id, GError **error)
+{
+	const KdImageOptions image_options = {
+		.path = path,
+		.build_id = id ? id->id : NULL,
+		.build_id_len = id ? id->len : 0,
+		.debug_dirs = options->debug_dirs,
+		.cache_dir = options->cache_dir,
+	};
+
+	return kd_image_open (&image_options, error);
+}
+
+static gboolean
+check_machine (KdKernel *kernel, GError **error)
+{
+	const KdArch *arch = kd_arch_by_elf_machine (kd_image_machine (kernel->image));
+
+	if (arch == kernel->arch)
+		return TRUE;
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_MISMATCH,
+		"%s is for %s, this machine is %s", kd_image_path (kernel->image),
+		arch ? arch->name : "another architecture", kernel->arch->name);
+	return FALSE;
+}
+
+/* No file was named: the running kernel's build-id leads to one. */
+static gboolean
+open_by_build_id (KdKernel *kernel, const KdKernelOptions *options, GError **error)
+{
+	g_auto (KdMemoryNotes) notes = {0};
+	g_autoptr (GError) first = NULL;
+	g_autofree char *id = NULL;
+
+	kd_find_running_build_ids (kernel->target, &notes);
+	for (guint i = 0; i < notes.ids->len; i++) {
+		const KdMemoryBuildId *candidate = &g_array_index (notes.ids, KdMemoryBuildId, i);
+		GError **ret_first = first ? NULL : &first;
+
+		kernel->image = open_image (options, NULL, candidate, ret_first);
+		if (kernel->image && check_machine (kernel, ret_first) &&
+			kd_find_kernel (
+				kernel->target, kernel->image, FALSE, &kernel->place, ret_first))
+			return TRUE;
+		g_clear_pointer (&kernel->image, kd_image_free);
+	}
+	if (!notes.ids->len) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+			"no Linux in this machine's memory (yet): no build-id of a kernel");
+		return FALSE;
+	}
+	id = kd_hex_to_string (g_array_index (notes.ids, KdMemoryBuildId, 0).id,
+		g_array_index (notes.ids, KdMemoryBuildId, 0).len);
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+		"no vmlinux for the running kernel %s with build-id %s: %s",
+		notes.release ? notes.release : "", id, first->message);
+	return FALSE;
+}
+
+static gboolean
+open_by_path (KdKernel *kernel, const KdKernelOptions *options, GError **error)
+{
+	kernel->image = open_image (options, options->vmlinux, NULL, error);
+	return kernel->image && check_machine (kernel, error) &&
+	       kd_find_kernel (
+		       kernel->target, kernel->image, options->force, &kernel->place, error);
+}
+
+/* "Linux version 6.1.0-50-cloud-arm64 (…": the third word. */
+static char *
+read_release (KdKernel *kernel)
+{
+	g_autofree char *banner = NULL;
+	g_auto (GStrv) words = NULL;
+	uint64_t addr;
+
+	if (!kd_kernel_symbol_addr (kernel, "linux_banner", &addr, NULL) ||
+		!(banner = kd_kernel_read_cstring (kernel, addr, BANNER_MAX, NULL)))
+		return NULL;
+	words = g_strsplit (banner, " ", 4);
+	if (g_strv_length (words) < 3 || strcmp (words[0], "Linux") != 0)
+		return NULL;
+	return g_strescape (words[2], NULL);
+}
+
+static char *
+read_build_id (KdKernel *kernel)
+{
+	g_auto (KdMemoryNotes) notes = {0};
+
+	if (kernel->place.id_len)
+		return kd_hex_to_string (kernel->place.id, kernel->place.id_len);
+	kd_find_running_build_ids (kernel->target, &notes);
+	if (!notes.ids->len)
+		return NULL;
+	return kd_hex_to_string (g_array_index (notes.ids, KdMemoryBuildId, 0).id,
+		g_array_index (notes.ids, KdMemoryBuildId, 0).len);
+}
+
+static void
+find_cpus (KdKernel *kernel)
+{
+	KdKernelSymbol symbol;
+	uint8_t bytes[4];
+
+	kernel->nr_cpus = MAX (kd_target_nr_cpus (kernel->target), 1);
+	if (kd_kernel_symbol (kernel, "__per_cpu_offset", &symbol) && symbol.size >= 8) {
+		kernel->percpu_offsets = symbol.addr;
+		kernel->percpu_max =
+			(unsigned)MIN (symbol.size / kernel->arch->pointer_size, NR_CPUS_MAX);
+	}
+	/* A constant and no variable with CONFIG_FORCE_NR_CPUS. */
+	if (kd_kernel_symbol (kernel, "nr_cpu_ids", &symbol) &&
+		kd_kernel_read (kernel, kd_addr_kernel (symbol.addr), bytes, sizeof bytes, NULL)) {
+		uint32_t nr = bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+
+		if (nr >= 1 && nr <= NR_CPUS_MAX)
+			kernel->nr_cpus = nr;
+	}
+	if (kernel->percpu_max)
+		kernel->nr_cpus = MIN (kernel->nr_cpus, kernel->percpu_max);
+}
+
+KdKernel *
+kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error)
+{
+	g_autoptr (KdKernel) kernel = g_new0 (KdKernel, 1);
+	KdSymbol base, end;
+
+	kernel->target = target;
+	kernel->arch = kd_target_arch (target);
+	if (!(options->vmlinux ? open_by_path : open_by_build_id) (kernel, options, error))
+		return NULL;
+	if (!kd_image_symbol_by_name (
+		    kernel->image, kernel->arch->linux_layout->base_symbol, &base) ||
+		!kd_image_symbol_by_name (
+			kernel->image, kernel->arch->linux_layout->end_symbol, &end)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL, "%s: not a kernel",
+			kd_image_path (kernel->image));
+		return NULL;
+	}
+	kernel->link_base = base.addr;
+	kernel->link_end = end.addr;
+	kernel->release = read_release (kernel);
+	kernel->build_id = read_build_id (kernel);
+	find_cpus (kernel);
+	return g_steal_pointer (&kernel);
+}
+
+void
+kd_kernel_free (KdKernel *kernel)
+{
+	if (!kernel)
+		return;
+	g_clear_pointer (&kernel->task_types, kd_task_types_free);
+	g_clear_pointer (&kernel->image, kd_image_free);
+	g_free (kernel->release);
+	g_free (kernel->build_id);
+	g_free (kernel);
+}
+
+/* --- what is known --- */
+
+KdTarget *
+kd_kernel_target (const KdKernel *kernel)
+{
+	return kernel->target;
+}
+
+KdImage *
+kd_kernel_image (const KdKernel *kernel)
+{
+	return kernel->image;
+}
+
+const char *
+kd_kernel_release (const KdKernel *kernel)
+{
+	return kernel->release;
+}
+
+const char *
+kd_kernel_build_id (const KdKernel *kernel)
+{
+	return kernel->build_id;
+}
+
+uint64_t
+kd_kernel_kaslr_offset (const KdKernel *kernel)
+{
+	return kernel->place.virt_base - kernel->link_base;
+}
+
+uint64_t
+kd_kernel_phys_base (const KdKernel *kernel)
+{
+	return kernel->place.phys_base;
+}
+
+unsigned
+kd_kernel_va_bits (const KdKernel *kernel)
+{
+	return kernel->place.regime.va_bits;
+}
+
+uint64_t
+kd_kernel_pac_mask (const KdKernel *kernel)
+{
+	return kernel->arch->pac_mask (kernel->place.regime.va_bits);
+}
+
+const KdRegime *
+kd_kernel_regime (const KdKernel *kernel)
+{
+	return &kernel->place.regime;
+}
+
+unsigned
+kd_kernel_nr_cpus (const KdKernel *kernel)
+{
+	return kernel->nr_cpus;
+}
+
+gboolean
+kd_kernel_link_addr (const KdKernel *kernel, uint64_t addr, uint64_t *ret_link)
+{
+	uint64_t offset = addr - kernel->place.virt_base;
+
+	if (addr < kernel->place.virt_base || offset >= kernel->link_end - kernel->link_base)
+		return FALSE;
+	*ret_link = kernel->link_base + offset;
+	return TRUE;
+}
+
+/* --- symbols --- */
+
+/* Only what lies in the image moved: absolute symbols are numbers. */
+static void
+to_run_time (const KdKernel *kernel, const KdSymbol *symbol, KdKernelSymbol *ret_symbol)
+{
+	gboolean in_image = symbol->addr >= kernel->link_base && symbol->addr <= kernel->link_end;
+
+	*ret_symbol = (KdKernelSymbol){.name = symbol->name,
+		.addr = symbol->addr + (in_image ? kd_kernel_kaslr_offset (kernel) : 0),
+		.size = symbol->size,
+		.kind = symbol->kind};
+}
+
+gboolean
+kd_kernel_symbol (KdKernel *kernel, const char *name, KdKernelSymbol *ret_symbol)
+{
+	KdSymbol symbol;
+
+	if (!kd_image_symbol_by_name (kernel->image, name, &symbol))
+		return FALSE;
+	to_run_time (kernel, &symbol, ret_symbol);
+	return TRUE;
+}
+
+gboolean
+kd_kernel_symbol_at (KdKernel *kernel, uint64_t addr, KdKernelSymbol *ret_symbol)
+{
+	KdSymbol symbol;
+	uint64_t link;
+
+	if (!kd_kernel_link_addr (kernel, addr, &link) ||
+		!kd_image_symbol_by_addr (kernel->image, link, &symbol))
+		return FALSE;
+	to_run_time (kernel, &symbol, ret_symbol);
+	return TRUE;
+}
+
+static gboolean
+offer_symbol (const KdSymbol *symbol, void *data)
+{
+	kd_nearest_offer (data, symbol->name);
+	return TRUE;
+}
+
+gboolean
+kd_kernel_symbol_addr (KdKernel *kernel, const char *name, uint64_t *ret_addr, GError **error)
+{
+	KdKernelSymbol symbol;
+
+	if (kd_kernel_symbol (kernel, name, &symbol)) {
+		*ret_addr = symbol.addr;
+		return TRUE;
+	}
+	if (error) { /* the search for near names reads the whole table */
+		g_autoptr (KdNearest) nearest = kd_nearest_new (name);
+		g_autofree char *hint = NULL;
+
+		kd_image_symbols_foreach (kernel->image, NULL, offer_symbol, nearest);
+		hint = kd_nearest_hint (nearest);
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"no symbol \"%s\"%s", name, hint);
+	}
+	return FALSE;
+}
+
+char *
+kd_kernel_symbolize (KdKernel *kernel, uint64_t addr)
+{
+	KdKernelSymbol symbol;
+
+	if (!kd_kernel_symbol_at (kernel, addr, &symbol))
+		return g_strdup_printf ("0x%" PRIx64, addr);
+	if (symbol.addr == addr)
+		return g_strdup (symbol.name);
+	return g_strdup_printf ("%s+0x%" PRIx64, symbol.name, addr - symbol.addr);
+}
+
+/* --- per-CPU data --- */
+
+gboolean
+kd_kernel_percpu_offset (KdKernel *kernel, unsigned cpu, uint64_t *ret_offset, GError **error)
+{
+	uint64_t offset;
+
+	if (cpu >= kernel->nr_cpus) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
+			"no CPU %u: this kernel has CPUs 0 to %u", cpu, kernel->nr_cpus - 1);
+		return FALSE;
+	}
+	if (!kernel->percpu_offsets) {
+		*ret_offset = 0;
+		return TRUE;
+	}
+	if (!kd_kernel_read_ptr (kernel,
+		    kernel->percpu_offsets + (uint64_t)cpu * kernel->arch->pointer_size, &offset,
+		    error)) {
+		g_prefix_error (error, "__per_cpu_offset[%u]: ", cpu);
+		return FALSE;
+	}
+	*ret_offset = offset;
+	return TRUE;
+}

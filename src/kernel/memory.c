@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "kernel/kernel-private.h"
+#include "kernel/task.h"
+
+/* Memory by space: each space ends in physical reads through one set of tables or another. */
+
+static gboolean
+hyp_regime (KdKernel *kernel, KdRegime *ret_regime)
+{
+	/* EL2's registers read the same whatever level a CPU is at. */
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (kernel->target); cpu++)
+		if (kd_target_cpu_regime (kernel->target, cpu, KD_REGIME_HYP, ret_regime, NULL))
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean
+user_regime (KdKernel *kernel, int pid, KdRegime *ret_regime, GError **error)
+{
+	uint64_t generation = kd_target_generation (kernel->target);
+	KdTask task;
+
+	if (!kernel->user.valid || kernel->user.pid != pid ||
+		kernel->user.generation != generation ||
+		kd_target_state (kernel->target) == KD_TARGET_RUNNING) {
+		kernel->user.valid = FALSE;
+		if (!kd_task_by_pid (kernel, pid, &task, error) ||
+			!kd_task_user_regime (kernel, &task, &kernel->user.regime, error))
+			return FALSE;
+		kernel->user.pid = pid;
+		kernel->user.generation = generation;
+		kernel->user.valid = TRUE;
+	}
+	*ret_regime = kernel->user.regime;
+	return TRUE;
+}
+
+static gboolean
+space_regime (KdKernel *kernel, KdSpace space, KdRegime *ret_regime, GError **error)
+{
+	switch (space.kind) {
+	case KD_SPACE_KERNEL:
+		*ret_regime = kernel->place.regime;
+		return TRUE;
+	case KD_SPACE_USER:
+		return user_regime (kernel, space.id, ret_regime, error);
+	case KD_SPACE_HYP:
+		if (hyp_regime (kernel, ret_regime))
+			return TRUE;
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"no hyp space: the hypervisor has no tables of its own (the host runs in "
+			"VHE mode, or KVM is off)");
+		return FALSE;
+	case KD_SPACE_PHYS:
+	case KD_SPACE_VM:
+	case KD_SPACE_CPU:
+		break;
+	}
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
+		"addresses of this space are not translated by tables kvmdbg walks");
+	return FALSE;
+}
+
+gboolean
+kd_kernel_read (KdKernel *kernel, KdAddr addr, void *buf, size_t len, GError **error)
+{
+	KdRegime regime;
+
+	switch (addr.space.kind) {
+	case KD_SPACE_KERNEL:
+		return kd_target_read_virt (
+			kernel->target, &kernel->place.regime, addr.value, buf, len, error);
+	case KD_SPACE_PHYS:
+		return kd_target_read_phys (kernel->target, addr.value, buf, len, error);
+	case KD_SPACE_CPU:
+		if (addr.space.id < 0 ||
+			(unsigned)addr.space.id >= kd_target_nr_cpus (kernel->target)) {
+			g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE, "no CPU %d",
+				addr.space.id);
+			return FALSE;
+		}
+		return kd_target_read_cpu (
+			kernel->target, (unsigned)addr.space.id, addr.value, buf, len, error);
+	case KD_SPACE_VM:
+		if (!kernel->vm_reader) {
+			g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+				"VM %d: this kernel's VMs are not known", addr.space.id);
+			return FALSE;
+		}
+		return kernel->vm_reader (
+			kernel, addr.space.id, addr.value, buf, len, kernel->vm_reader_data, error);
+	case KD_SPACE_USER:
+	case KD_SPACE_HYP:
+		break;
+	}
+	return space_regime (kernel, addr.space, &regime, error) &&
+	       kd_target_read_virt (kernel->target, &regime, addr.value, buf, len, error);
+}
+
+gboolean
+kd_kernel_read_u64 (KdKernel *kernel, uint64_t va, uint64_t *ret_value, GError **error)
+{
+	uint64_t value;
+
+	if (!kd_kernel_read (kernel, kd_addr_kernel (va), &value, sizeof value, error))
+		return FALSE;
+	*ret_value = GUINT64_FROM_LE (value);
+	return TRUE;
+}
+
+gboolean
+kd_kernel_read_ptr (KdKernel *kernel, uint64_t va, uint64_t *ret_value, GError **error)
+{
+	return kd_kernel_read_u64 (kernel, va, ret_value, error);
+}
+
+char *
+kd_kernel_read_cstring (KdKernel *kernel, uint64_t va, size_t max, GError **error)
+{
+	g_autoptr (GString) string = g_string_new (NULL);
+
+	while (string->len < max) {
+		uint64_t at = va + string->len;
+		char chunk[256];
+		/* Never into the next page: nothing may be mapped there. */
+		size_t len = MIN (sizeof chunk - at % sizeof chunk, max - string->len), used;
+
+		if (!kd_kernel_read (kernel, kd_addr_kernel (at), chunk, len, error))
+			return NULL;
+		used = strnlen (chunk, len);
+		g_string_append_len (string, chunk, (gssize)used);
+		if (used < len)
+			break;
+	}
+	return g_string_free (g_steal_pointer (&string), FALSE);
+}
+
+gboolean
+kd_kernel_walk (
+	KdKernel *kernel, KdAddr addr, KdWalk *ret_walk, KdRegime *ret_regime, GError **error)
+{
+	if (!space_regime (kernel, addr.space, ret_regime, error))
+		return FALSE;
+	kd_target_walk (kernel->target, ret_regime, addr.value, ret_walk);
+	return TRUE;
+}
+
+gboolean
+kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va)
+{
+	uint64_t offset;
+	KdRegime regime;
+	KdWalk walk;
+
+	if (!hyp_regime (kernel, &regime))
+		return FALSE;
+	kd_target_walk (kernel->target, &regime, hyp, &walk);
+	offset = walk.pa - kernel->place.phys_base;
+	if (walk.status != KD_WALK_MAPPED || walk.pa < kernel->place.phys_base ||
+		offset >= kernel->link_end - kernel->link_base)
+		return FALSE;
+	*ret_va = kernel->place.virt_base + offset;
+	return TRUE;
+}
+
+void
+kd_kernel_set_vm_reader (KdKernel *kernel, KdVmReadFunc func, void *data)
+{
+	kernel->vm_reader = func;
+	kernel->vm_reader_data = data;
+}

@@ -50,9 +50,16 @@ collect_unit (Collector *collector, Dwarf_Die *unit)
 			continue;
 		/* Most DIEs repeat what another unit had: the name first, since it says so. */
 		const char *name = dwarf_diename (&die);
-		if (!name || !*name || g_hash_table_contains (collector->seen[kind], name) ||
-			dwarf_attr (&die, DW_AT_declaration, &attribute))
+		if (!name || !*name || g_hash_table_contains (collector->seen[kind], name))
 			continue;
+		if (dwarf_attr (&die, DW_AT_declaration, &attribute)) {
+			/* For a structure that is defined nowhere: its pointers have a type. */
+			if (kind != KD_TYPE_STRUCT && kind != KD_TYPE_UNION)
+				continue;
+			kind = KD_TYPE_FWD;
+			if (g_hash_table_contains (collector->seen[kind], name))
+				continue;
+		}
 		KdIndexDie entry = {dwarf_dieoffset (&die), kind, 0};
 		uint32_t hash = kd_index_hash (name);
 		g_hash_table_add (collector->seen[kind], (gpointer)name);
@@ -136,7 +143,10 @@ entry_at (KdImage *image, const KdIndex *index, size_t i, KdIndexDie *ret, const
 		return FALSE;
 	const char *name = dwarf_diename (&die);
 	/* A cache that lies may point between DIEs: what is there must be what it says. */
-	if (!name || kind_of_tag (dwarf_tag (&die)) != dies[i].kind)
+	unsigned kind = kind_of_tag (dwarf_tag (&die));
+	if (dies[i].kind == KD_TYPE_FWD && (kind == KD_TYPE_STRUCT || kind == KD_TYPE_UNION))
+		kind = KD_TYPE_FWD;
+	if (!name || kind != dies[i].kind)
 		return FALSE;
 	*ret = dies[i];
 	*ret_name = name;
@@ -171,7 +181,7 @@ kd_dwarf_name_foreach (KdImage *image,
 		KdIndexDie entry;
 		const char *name;
 		if (entry_at (image, index, i, &entry, &name) &&
-			entry.kind != KD_INDEX_DIE_SYMBOL &&
+			entry.kind != KD_INDEX_DIE_SYMBOL && entry.kind != KD_TYPE_FWD &&
 			!func ((KdTypeKind)entry.kind, name, data))
 			return FALSE;
 	}

@@ -317,7 +317,17 @@ static const KdType *
 dwarf_by_name (KdImage *image, KdTypeKind kind, const char *name)
 {
 	uint64_t ref = kd_dwarf_name_find (image, kind, name);
-	return ref ? dwarf_by_ref (image, ref) : NULL;
+	Dwarf_Die die;
+
+	if (ref)
+		return dwarf_by_ref (image, ref);
+	if (kind != KD_TYPE_STRUCT && kind != KD_TYPE_UNION)
+		return NULL;
+	/* Declared only: a pointer to it can still be spelled. */
+	ref = kd_dwarf_name_find (image, KD_TYPE_FWD, name);
+	return ref && die_at (image, ref, &die) && kind_of_tag (dwarf_tag (&die)) == kind
+		       ? dwarf_by_ref (image, ref)
+		       : NULL;
 }
 
 static const KdType *

@@ -250,7 +250,8 @@ find_member (const KdType *type, const char *name, size_t len, Search *search, K
 	if (type->kind != KD_TYPE_STRUCT && type->kind != KD_TYPE_UNION)
 		return FALSE;
 	const KdMember *members = kd_type_members (type, &nr);
-	for (unsigned i = 0; i < nr && search->budget > 0; i++, search->budget--) {
+	for (unsigned i = 0; i < nr && search->budget > 0; i++) {
+		search->budget--;
 		const KdMember *member = &members[i];
 		if (member->name) {
 			if (strncmp (member->name, name, len) == 0 && member->name[len] == '\0') {
@@ -283,7 +284,8 @@ offer_members (const KdType *type, Search *search, KdNearest *nearest)
 
 	if (type->kind != KD_TYPE_STRUCT && type->kind != KD_TYPE_UNION)
 		return;
-	for (unsigned i = 0; i < nr && search->budget > 0; i++, search->budget--) {
+	for (unsigned i = 0; i < nr && search->budget > 0; i++) {
+		search->budget--;
 		if (members[i].name) {
 			kd_nearest_offer (nearest, members[i].name);
 		} else if (search->depth < ANONYMOUS_DEPTH_MAX) {

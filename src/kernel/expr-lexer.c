@@ -126,7 +126,7 @@ kd_token_next (const char *text, size_t *at, KdToken *ret_token, const char **re
 			*ret_why = "register without a name";
 			return FALSE;
 		}
-	} else if (strchr ("+-*/%&|^~!<>?:()[].,", *start)) {
+	} else if (strchr ("+-*/%&|^~!<>?:()[].,", *start) || strncmp (start, "==", 2) == 0) {
 		token.kind = KD_TOKEN_OP;
 		token.op = *start;
 		token.len = 1;

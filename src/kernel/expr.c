@@ -126,7 +126,9 @@ offer_type (const char *spelling, void *data)
 static gboolean
 set_no_type (const Expr *e, size_t start, const char *spelling, GError **error)
 {
-	g_autoptr (KdNearest) nearest = kd_nearest_new (spelling);
+	/* What it points to is what may be misspelled. */
+	g_autofree char *base = g_strchomp (g_strndup (spelling, strcspn (spelling, "*([")));
+	g_autoptr (KdNearest) nearest = kd_nearest_new (base);
 	g_autofree char *hint = NULL;
 
 	kd_image_types_foreach (kd_kernel_image (e->kernel), offer_type, nearest);
@@ -136,50 +138,43 @@ set_no_type (const Expr *e, size_t start, const char *spelling, GError **error)
 	return FALSE;
 }
 
-/* "struct kvm * const *", "u64", "char [16]". */
+/* Does the current token go on with the spelling of a type? `open` is how many '(' are unclosed. */
+static gboolean
+is_in_type (const Expr *e, size_t len, unsigned open)
+{
+	switch (e->token.kind) {
+	case KD_TOKEN_NAME:
+	case KD_TOKEN_NUMBER:
+		return TRUE;
+	case KD_TOKEN_OP:
+		return is_op (e, '*') || is_op (e, '[') || is_op (e, ']') ||
+		       (is_op (e, '(') && len > 0) || (is_op (e, ')') && open > 0);
+	default:
+		return FALSE;
+	}
+}
+
+/* "struct kvm *const *", "u64", "char [16]", "struct list_head (*)[3]": up to what closes it. */
 static gboolean
 parse_type (Expr *e, const KdType **ret_type, GError **error)
 {
 	g_autoptr (GString) spelling = g_string_new (NULL);
 	size_t start = e->token.start;
-	gboolean tagged = FALSE;
+	unsigned open = 0;
 
-	while (e->token.kind == KD_TOKEN_NAME) {
-		g_autofree char *word = token_text (e);
-
-		if (spelling->len && !tagged && !is_type_word (word))
-			break;
-		tagged = strcmp (word, "struct") == 0 || strcmp (word, "union") == 0 ||
-			 strcmp (word, "enum") == 0;
-		/* Qualifiers change nothing of how a value is read. */
-		if (strcmp (word, "const") != 0 && strcmp (word, "volatile") != 0)
-			g_string_append_printf (spelling, "%s%s", spelling->len ? " " : "", word);
+	while (is_in_type (e, spelling->len, open)) {
+		if (is_op (e, '('))
+			open++;
+		else if (is_op (e, ')'))
+			open--;
+		if (spelling->len)
+			g_string_append_c (spelling, ' ');
+		g_string_append_len (spelling, e->text + e->token.start, (gssize)e->token.len);
 		if (!advance (e, error))
 			return FALSE;
 	}
-	const KdType *type = kd_expr_type (e->kernel, spelling->str);
-
-	if (!type)
-		return set_no_type (e, start, spelling->str, error);
-	while (is_op (e, '*')) {
-		type = kd_image_type_pointer_to (kd_kernel_image (e->kernel), type);
-		if (!advance (e, error))
-			return FALSE;
-		while (e->token.kind == KD_TOKEN_NAME && at_type (e)) /* "* const" */
-			if (!advance (e, error))
-				return FALSE;
-	}
-	while (is_op (e, '[')) {
-		if (!advance (e, error))
-			return FALSE;
-		if (e->token.kind != KD_TOKEN_NUMBER)
-			return fail (e, "number of elements expected", error);
-		type = kd_image_type_array_of (kd_kernel_image (e->kernel), type, e->token.value);
-		if (!advance (e, error) || !expect (e, ']', error))
-			return FALSE;
-	}
-	*ret_type = type;
-	return TRUE;
+	*ret_type = kd_expr_type (e->kernel, spelling->str);
+	return *ret_type || set_no_type (e, start, spelling->str, error);
 }
 
 /* --- primary expressions --- */
@@ -366,7 +361,9 @@ parse_register (Expr *e, KdObject *ret, GError **error)
 		role = arch->sp;
 	else if (strcmp (name, "pc") == 0)
 		role = arch->pc;
-	if (!kd_target_reg_get (e->target, e->cpu, role, &value, error))
+	if (e->skip)
+		value = 0;
+	else if (!kd_target_reg_get (e->target, e->cpu, role, &value, error))
 		return locate (start, error);
 	*ret = kd_expr_integer (e->kernel, value, TRUE);
 	return advance (e, error);
@@ -398,6 +395,14 @@ parse_primary (Expr *e, KdObject *ret, GError **error)
 	return fail (e, "the expression ends where a value is expected", error);
 }
 
+/* In what C would not evaluate a pointer has a type and no value: nothing is read. */
+static void
+forget_value (const Expr *e, KdObject *object)
+{
+	if (e->skip && object->type && kd_expr_kind (object) == KD_TYPE_POINTER)
+		*object = kd_object_in_hand (object->kernel, object->type, 0);
+}
+
 static gboolean
 postfix_member (Expr *e, KdObject *ret, size_t start, GError **error)
 {
@@ -411,6 +416,7 @@ postfix_member (Expr *e, KdObject *ret, size_t start, GError **error)
 	if (!ret->type)
 		return kd_expr_fail_at (
 			start, KD_KERNEL_ERROR_TYPE, "what is left of it has no members", error);
+	forget_value (e, ret);
 	return kd_object_member (ret, name, ret, error) || locate (start, error);
 }
 
@@ -429,7 +435,9 @@ postfix_index (Expr *e, KdObject *ret, size_t start, GError **error)
 	if (!ret->type)
 		return kd_expr_fail_at (
 			start, KD_KERNEL_ERROR_TYPE, "what is left of it is no array", error);
-	return kd_object_index (ret, (int64_t)index, ret, error) || locate (start, error);
+	forget_value (e, ret);
+	return kd_object_index (ret, e->skip ? 0 : (int64_t)index, ret, error) ||
+	       locate (start, error);
 }
 
 static gboolean
@@ -538,6 +546,7 @@ apply_unary (Expr *e, int op, size_t start, KdObject *ret, GError **error)
 		if (!ret->type)
 			return kd_expr_fail_at (start, KD_KERNEL_ERROR_TYPE,
 				"only a pointer can be followed; cast it", error);
+		forget_value (e, ret);
 		return kd_object_deref (ret, ret, error) || locate (start, error);
 	}
 	if (!value_of (e, ret, start, &value, error))
@@ -728,45 +737,17 @@ eval (Expr *e, KdObject *ret_object, GError **error)
 }
 
 gboolean
-kd_expr_eval (
-	KdKernel *kernel, unsigned cpu, const char *text, KdObject *ret_object, GError **error)
+kd_expr_eval_on (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
+	KdObject *ret_object, GError **error)
 {
-	Expr e = {.target = kd_kernel_target (kernel), .kernel = kernel, .cpu = cpu, .text = text};
+	Expr e = {.target = target, .kernel = kernel, .cpu = cpu, .text = text};
 
 	return eval (&e, ret_object, error);
 }
 
 gboolean
-kd_expr_eval_addr (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
-	KdAddr *ret_addr, GError **error)
+kd_expr_eval (
+	KdKernel *kernel, unsigned cpu, const char *text, KdObject *ret_object, GError **error)
 {
-	Expr e = {.target = target, .kernel = kernel, .cpu = cpu};
-	KdObject object;
-	uint64_t value;
-	KdSpace space;
-
-	/* A ':' may also be part of ?:, which no space's name can be mistaken for. */
-	if (!kd_space_parse_prefix (text, &space, &e.text)) {
-		if (strchr (text, '?') == NULL) {
-			g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_SYNTAX,
-				"\"%s\": no such address space (there are kernel:, phys:, "
-				"user:PID:, hyp:, vm:N:, cpu:N:)",
-				text);
-			return FALSE;
-		}
-		space = (KdSpace){KD_SPACE_KERNEL, 0};
-		e.text = text;
-	}
-	if (!eval (&e, &object, error))
-		return FALSE;
-	KdTypeKind kind = kd_expr_kind (&object);
-
-	if (object.is_lvalue &&
-		(kind == KD_TYPE_VOID || kind == KD_TYPE_STRUCT || kind == KD_TYPE_UNION ||
-			kind == KD_TYPE_ARRAY || kind == KD_TYPE_FUNC || kind == KD_TYPE_FWD))
-		value = object.addr.value;
-	else if (!value_of (&e, &object, 0, &value, error))
-		return FALSE;
-	*ret_addr = (KdAddr){space, value};
-	return TRUE;
+	return kd_expr_eval_on (kd_kernel_target (kernel), kernel, cpu, text, ret_object, error);
 }

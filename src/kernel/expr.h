@@ -18,10 +18,16 @@
 gboolean kd_expr_eval (
 	KdKernel *kernel, unsigned cpu, const char *text, KdObject *ret_object, GError **error);
 
+/* The same where no kernel is known, or no machine: either may be NULL, and errors say what is
+ * missing. Without a kernel a number in hand has no type. */
+gboolean kd_expr_eval_on (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
+	KdObject *ret_object, GError **error);
+
 /*
  * The address a command is given: "SPACE:EXPR" or EXPR (kernel space). A variable or a function
- * stands for where it lies; a pointer or an integer for its value. `kernel` may be NULL: then
- * numbers and registers are all there is.
+ * stands for where it lies, and "SYMBOL+N" for N bytes behind that; a pointer or an integer that is
+ * not just a symbol for its value. Registers are those of `cpu`, or of the CPU of "cpu:N:".
+ * `kernel` may be NULL: then numbers and registers are all there is.
  */
 gboolean kd_expr_eval_addr (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
 	KdAddr *ret_addr, GError **error);

@@ -3,9 +3,9 @@
 
 #include <string.h>
 
-#include "base/nearest.h"
-
 #define NAME_MAX_LEN 256
+/* A bit-field of 64 bits that does not start at a byte. */
+#define SCALAR_BYTES_MAX 9
 
 /* "struct kvm", "void *": for messages; new string. */
 static char *
@@ -136,69 +136,104 @@ extend (uint64_t value, unsigned bits, gboolean is_signed)
 	return value;
 }
 
-static gboolean
-read_scalar (const KdObject *object, uint64_t size, gboolean is_signed, uint64_t *ret_value,
-	GError **error)
+/* Bytes that hold the object; 0 and TYPE when no 64-bit integer holds it. */
+static size_t
+scalar_len (const KdObject *object, GError **error)
 {
-	unsigned bits = object->bit_size ? object->bit_size : (unsigned)size * 8;
-	size_t len = object->bit_size ? (object->bit_offset + bits + 7) / 8 : (size_t)size;
-	uint8_t bytes[9] = {0};
-	uint64_t value = 0;
+	uint64_t size = kd_type_size (object->type);
+	size_t len = object->bit_size ? (object->bit_offset + object->bit_size + 7) / 8
+				      : (size_t)MIN (size, 16);
 
-	if (size == 0 || size > 8 || bits > 64 || len > sizeof bytes) {
+	if (size == 0 || size > 8 || object->bit_size > 64 || len > SCALAR_BYTES_MAX) {
 		g_autofree char *name = type_text (object->type);
 
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
 			"%s of %" G_GUINT64_FORMAT " bytes is no integer kvmdbg can hold", name,
 			size);
+		return 0;
+	}
+	return len;
+}
+
+static gboolean
+is_scalar (const KdObject *object, gboolean *ret_is_signed)
+{
+	switch (kind_of (object)) {
+	case KD_TYPE_INT:
+	case KD_TYPE_CHAR:
+	case KD_TYPE_ENUM:
+		*ret_is_signed = kd_type_is_signed (stripped (object));
+		return TRUE;
+	case KD_TYPE_BOOL:
+	case KD_TYPE_POINTER:
+		*ret_is_signed = FALSE;
+		return TRUE;
+	default:
 		return FALSE;
 	}
-	if (!kd_object_read_bytes (object, bytes, len, error))
+}
+
+static gboolean
+set_no_scalar (const KdObject *object, GError **error)
+{
+	g_autofree char *name = type_text (object->type);
+
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
+		"%s is no integer, pointer or enumeration", name);
+	return FALSE;
+}
+
+gboolean
+kd_object_decode (const KdObject *object, const uint8_t *bytes, size_t len, uint64_t *ret_value,
+	GError **error)
+{
+	size_t wanted = scalar_len (object, error);
+	gboolean is_signed;
+	uint64_t value = 0;
+
+	if (wanted == 0)
 		return FALSE;
-	for (size_t i = MIN (len, 8); i-- > 0;)
+	if (!is_scalar (object, &is_signed) || len < wanted)
+		return set_no_scalar (object, error);
+	for (size_t i = MIN (wanted, 8); i-- > 0;)
 		value = value << 8 | bytes[i];
 	if (object->bit_offset) {
 		value >>= object->bit_offset;
-		value |= (uint64_t)bytes[8] << (64 - object->bit_offset);
+		if (wanted > 8)
+			value |= (uint64_t)bytes[8] << (64 - object->bit_offset);
 	}
-	*ret_value = extend (value, bits, is_signed);
+	*ret_value = extend (
+		value, object->bit_size ? object->bit_size : (unsigned)wanted * 8, is_signed);
 	return TRUE;
+}
+
+static gboolean
+read_scalar (const KdObject *object, uint64_t *ret_value, GError **error)
+{
+	uint8_t bytes[SCALAR_BYTES_MAX];
+	size_t len = scalar_len (object, error);
+
+	return len > 0 && kd_object_read_bytes (object, bytes, len, error) &&
+	       kd_object_decode (object, bytes, len, ret_value, error);
 }
 
 gboolean
 kd_object_u64 (const KdObject *object, uint64_t *ret_value, GError **error)
 {
-	const KdType *type = stripped (object);
-	gboolean is_signed = FALSE;
+	KdTypeKind kind = kind_of (object);
+	gboolean is_signed;
 
-	switch (kind_of (object)) {
-	case KD_TYPE_INT:
-	case KD_TYPE_CHAR:
-	case KD_TYPE_ENUM:
-		is_signed = kd_type_is_signed (type);
-		break;
-	case KD_TYPE_BOOL:
-	case KD_TYPE_POINTER:
-		break;
-	case KD_TYPE_ARRAY:
-	case KD_TYPE_FUNC:
-		/* Decay to the address, as in C. */
-		if (object->is_lvalue) {
-			*ret_value = object->addr.value;
-			return TRUE;
-		}
-	/* fall through */
-	default: {
-		g_autofree char *name = type_text (object->type);
-
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
-			"%s is no integer, pointer or enumeration", name);
-		return FALSE;
+	/* Arrays and functions decay to their address, as in C. */
+	if ((kind == KD_TYPE_ARRAY || kind == KD_TYPE_FUNC) && object->is_lvalue) {
+		*ret_value = object->addr.value;
+		return TRUE;
 	}
-	}
+	if (!is_scalar (object, &is_signed))
+		return set_no_scalar (object, error);
 	if (object->is_lvalue)
-		return read_scalar (object, kd_type_size (type), is_signed, ret_value, error);
-	*ret_value = extend (object->value, (unsigned)MIN (kd_type_size (type), 8) * 8, is_signed);
+		return read_scalar (object, ret_value, error);
+	*ret_value = extend (
+		object->value, (unsigned)MIN (kd_type_size (object->type), 8) * 8, is_signed);
 	return TRUE;
 }
 
@@ -253,7 +288,8 @@ kd_object_string (const KdObject *object, size_t max, GError **error)
 gboolean
 kd_object_deref (const KdObject *pointer, KdObject *ret_target, GError **error)
 {
-	const KdType *type = stripped (pointer), *target;
+	const KdType *type = stripped (pointer);
+	KdObject target;
 	uint64_t addr;
 
 	if (!type ||
@@ -266,13 +302,13 @@ kd_object_deref (const KdObject *pointer, KdObject *ret_target, GError **error)
 	}
 	if (!kd_object_u64 (pointer, &addr, error))
 		return FALSE;
-	target = kd_type_target (type);
-	*ret_target = kd_object_at (pointer->kernel, target, addr);
+	target = kd_object_at (pointer->kernel, kd_type_target (type), addr);
 	/* An array stays in its space; a pointer read from anywhere in the kernel points into the
 	 * kernel's. */
 	if (pointer->is_lvalue &&
 		(kd_type_kind (type) == KD_TYPE_ARRAY || pointer->addr.space.kind == KD_SPACE_USER))
-		ret_target->addr.space = pointer->addr.space;
+		target.addr.space = pointer->addr.space;
+	*ret_target = target; /* which may be `pointer` */
 	return TRUE;
 }
 
@@ -295,7 +331,7 @@ kd_object_index (
 			"index %" G_GINT64_FORMAT " is outside %s", index, name);
 		return FALSE;
 	}
-	size = first.type ? kd_type_size (first.type) : 1;
+	size = first.type ? MIN (kd_type_size (first.type), (uint64_t)G_MAXINT64) : 1;
 	if (size == 0 && index != 0) {
 		g_autofree char *name = type_text (first.type);
 
@@ -303,30 +339,30 @@ kd_object_index (
 			"%s has no size to index by", name);
 		return FALSE;
 	}
+	/* No object spans half of all addresses. */
+	if (size && (index > G_MAXINT64 / (int64_t)size || index < G_MININT64 / (int64_t)size)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
+			"index %" G_GINT64_FORMAT " of elements of %" G_GUINT64_FORMAT
+			" bytes is outside all memory",
+			index, size);
+		return FALSE;
+	}
 	first.addr.value += (uint64_t)index * size;
 	*ret_element = first;
 	return TRUE;
 }
 
-static void
-set_no_member (const KdObject *object, const char *name, GError **error)
+static gboolean
+set_no_member (const KdObject *object, const char *name, const char *why, GError **error)
 {
-	g_autoptr (KdNearest) nearest = kd_nearest_new (name);
 	g_autofree char *type = type_text (object->type);
-	g_autofree char *hint = NULL;
-	const KdType *aggregate = stripped (object);
-	unsigned nr = 0;
-	const KdMember *members = aggregate && (kd_type_kind (aggregate) == KD_TYPE_STRUCT ||
-						       kd_type_kind (aggregate) == KD_TYPE_UNION)
-					  ? kd_type_members (aggregate, &nr)
-					  : NULL;
 
-	for (unsigned i = 0; i < nr; i++)
-		if (members[i].name && members[i].name[0])
-			kd_nearest_offer (nearest, members[i].name);
-	hint = kd_nearest_hint (nearest);
-	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND, "%s has no member \"%s\"%s",
-		type, name, hint);
+	if (why)
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND, "%s", why);
+	else
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"%s has no member %s", type, name);
+	return FALSE;
 }
 
 /* One name, through anonymous members; the object is a structure or a union. */
@@ -336,10 +372,8 @@ one_member (const KdObject *object, const char *name, KdObject *ret_member, GErr
 	g_autofree char *bad = NULL;
 	KdMember member;
 
-	if (!object->type || !kd_type_member (object->type, name, &member, &bad)) {
-		set_no_member (object, name, error);
-		return FALSE;
-	}
+	if (!object->type || !kd_type_member (object->type, name, &member, &bad))
+		return set_no_member (object, name, bad, error);
 	*ret_member = *object;
 	ret_member->type = member.type;
 	ret_member->addr.value = object->addr.value + member.bit_offset / 8;
@@ -396,11 +430,10 @@ kd_object_member (const KdObject *object, const char *path, KdObject *ret_member
 		}
 		if (kind_of (&at) == KD_TYPE_POINTER && !kd_object_deref (&at, &at, error))
 			return FALSE;
-		if (!at.is_lvalue || !one_member (&at, name, &at, error)) {
-			if (!at.is_lvalue)
-				set_no_member (&at, name, error);
+		if (!at.is_lvalue)
+			return set_no_member (&at, name, NULL, error);
+		if (!one_member (&at, name, &at, error))
 			return FALSE;
-		}
 	}
 	*ret_member = at;
 	return TRUE;
@@ -430,7 +463,7 @@ kd_object_has_member (const KdObject *object, const char *path)
 			return FALSE;
 		type = member.type;
 	}
-	return TRUE;
+	return type != NULL;
 }
 
 gboolean

@@ -53,6 +53,9 @@ gboolean kd_object_container_of (KdKernel *kernel, uint64_t va, const char *type
 /* --- values --- */
 /* Integer, pointer, enum, bool. TYPE for anything else. */
 gboolean kd_object_u64 (const KdObject *object, uint64_t *ret_value, GError **error);
+/* As kd_object_u64() would out of memory, from the object's own bytes. */
+gboolean kd_object_decode (const KdObject *object, const uint8_t *bytes, size_t len,
+	uint64_t *ret_value, GError **error);
 gboolean kd_object_i64 (const KdObject *object, int64_t *ret_value, GError **error);
 /* kd_object_member() then kd_object_u64(). */
 gboolean kd_object_member_u64 (

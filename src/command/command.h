@@ -27,6 +27,7 @@ typedef enum {
 typedef enum {
 	KD_ARG_REQUIRED = 1 << 0, /* positional must be given */
 	KD_ARG_REPEATED = 1 << 1, /* option: again and again; last positional: any number */
+	KD_ARG_IS_EXPR = 1 << 2,  /* a KD_ARG_REST that is an expression: completed as one */
 } KdArgFlags;
 
 typedef struct {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "kernel/expr-complete.h"
 
 typedef struct {
 	GPtrArray *words; /* whole words before the one being typed */
@@ -148,6 +149,19 @@ compare_strings (gconstpointer a, gconstpointer b)
 	return strcmp (*(const char *const *)a, *(const char *const *)b);
 }
 
+/* `text`: the line up to the point, of which only the end matters to an expression. */
+static void
+complete_expression (KdSession *session, const char *text, const char *word, GPtrArray *candidates)
+{
+	g_autoptr (GPtrArray) all = g_ptr_array_new_with_free_func (g_free);
+
+	if (!session || !session->kernel)
+		return;
+	kd_expr_complete (session->kernel, text, all);
+	for (guint i = 0; i < all->len; i++)
+		offer (candidates, word, g_ptr_array_index (all, i));
+}
+
 JsonNode *
 kd_complete (KdSession *session, const char *line, size_t point)
 {
@@ -174,7 +188,13 @@ kd_complete (KdSession *session, const char *line, size_t point)
 		else if (arg) {
 			if (arg->kind == KD_ARG_EXPR || arg->kind == KD_ARG_REST)
 				keep_identifier (&typed);
-			complete_value (session, command, arg, typed.word, candidates);
+			if (arg->flags & KD_ARG_IS_EXPR) {
+				g_autofree char *text =
+					g_strndup (line, MIN (point, strlen (line)));
+
+				complete_expression (session, text, typed.word, candidates);
+			} else
+				complete_value (session, command, arg, typed.word, candidates);
 		}
 	}
 	g_ptr_array_sort (candidates, compare_strings);

@@ -3,9 +3,14 @@
 
 #include <string.h>
 
+#include "base/escape.h"
+#include "base/hex.h"
 #include "base/nearest.h"
 #include "kernel/expr-lexer.h"
 #include "kernel/expr-ops.h"
+
+/* Characters shown on each side of the place of an error. */
+#define PLACE_WIDTH 60
 
 /*
  * A recursive-descent parser that evaluates as it goes. `skip` counts the branches that C would not
@@ -216,7 +221,9 @@ percpu (Expr *e, gboolean with_cpu, KdObject *ret, GError **error)
 		return FALSE;
 	if (cpu > G_MAXINT)
 		return kd_expr_fail_at (start, KD_KERNEL_ERROR_RANGE, "no such CPU", error);
-	if (!kd_object_percpu (e->kernel, name, NULL, (unsigned)cpu, ret, error))
+	/* Where it lies is read from memory, what it is is not. */
+	if (e->skip ? !kd_object_symbol (e->kernel, name, NULL, ret, error)
+		    : !kd_object_percpu (e->kernel, name, NULL, (unsigned)cpu, ret, error))
 		return locate (start, error);
 	if (address && ret->type)
 		*ret = kd_object_in_hand (e->kernel,
@@ -736,13 +743,48 @@ eval (Expr *e, KdObject *ret_object, GError **error)
 	return TRUE;
 }
 
+/* "column N: …" gets the expression with a caret at that place: every message is one line. */
+static void
+show_place (const char *text, GError **error)
+{
+	static const char prefix[] = "column ";
+	const char *message = error && *error ? (*error)->message : "";
+	const char *digits = message + strlen (prefix), *end;
+	g_autofree char *number = NULL;
+	uint64_t column;
+
+	if (!g_str_has_prefix (message, prefix) || !(end = strchr (digits, ':')))
+		return;
+	number = g_strndup (digits, (gsize)(end - digits));
+	if (!kd_parse_u64 (number, &column) || column == 0 || column - 1 > strlen (text))
+		return;
+	size_t at = (size_t)column - 1, from = at > PLACE_WIDTH ? at - PLACE_WIDTH : 0;
+	g_autofree char *before = kd_escape (text + from, (gssize)(at - from), PLACE_WIDTH);
+	g_autofree char *after = kd_escape (text + at, -1, PLACE_WIDTH);
+	char *marked = g_strdup_printf ("%s, at %s%s^%s", message, from ? "…" : "", before, after);
+	g_free ((*error)->message);
+	(*error)->message = marked;
+}
+
 gboolean
 kd_expr_eval_on (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
 	KdObject *ret_object, GError **error)
 {
 	Expr e = {.target = target, .kernel = kernel, .cpu = cpu, .text = text};
 
-	return eval (&e, ret_object, error);
+	if (eval (&e, ret_object, error))
+		return TRUE;
+	show_place (text, error);
+	return FALSE;
+}
+
+const KdType *
+kd_expr_type_of (KdKernel *kernel, const char *text)
+{
+	Expr e = {.target = kd_kernel_target (kernel), .kernel = kernel, .text = text, .skip = 1};
+	KdObject object;
+
+	return eval (&e, &object, NULL) ? object.type : NULL;
 }
 
 gboolean

@@ -13,7 +13,7 @@
  * arithmetic, member access, indices, and per_cpu(sym, cpu), this_cpu(sym), container_of(ptr, type,
  * member), offsetof(type, member). No operator writes. Errors name the column (from 1): SYNTAX,
  * NOT_FOUND with the nearest names, TYPE, RANGE (division by zero, index), and whatever reading
- * memory says.
+ * memory says; behind it stands the expression with a '^' at that place.
  */
 gboolean kd_expr_eval (
 	KdKernel *kernel, unsigned cpu, const char *text, KdObject *ret_object, GError **error);
@@ -22,6 +22,9 @@ gboolean kd_expr_eval (
  * missing. Without a kernel a number in hand has no type. */
 gboolean kd_expr_eval_on (KdTarget *target, KdKernel *kernel, unsigned cpu, const char *text,
 	KdObject *ret_object, GError **error);
+
+/* The type an expression would have, with no memory read. NULL: it has none, or does not parse. */
+const KdType *kd_expr_type_of (KdKernel *kernel, const char *text);
 
 /*
  * The address a command is given: "SPACE:EXPR" or EXPR (kernel space). A variable or a function

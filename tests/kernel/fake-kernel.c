@@ -278,3 +278,13 @@ kd_target_reg_get (
 	}
 	return TRUE;
 }
+
+const KdRegInfo *
+kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr)
+{
+	static const KdRegInfo infos[] = {{"x0", "x0", "general", 64}, {"pc", "pc", "general", 64},
+		{"sp", "sp", "general", 64}};
+
+	*ret_nr = G_N_ELEMENTS (infos);
+	return infos;
+}

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "fake-kernel.h"
+#include "kernel/expr-complete.h"
 #include "kernel/expr.h"
 
 static const struct {
@@ -188,6 +189,17 @@ test_limits (void)
 	}
 }
 
+static void
+test_place (void)
+{
+	g_autoptr (KdKernel) kernel = new_filled();
+	g_autoptr (GError) error = NULL;
+	KdObject object;
+
+	g_assert_false (kd_expr_eval (kernel, 0, "1 + the_item.valu", &object, &error));
+	g_assert_true (g_str_has_suffix (error->message, ", at 1 + the_item.^valu"));
+}
+
 /* --- addresses --- */
 
 static const struct {
@@ -257,6 +269,42 @@ test_addr_without_kernel (void)
 	g_assert_cmphex (addr.value, ==, 0x1010);
 }
 
+/* --- completion --- */
+
+static const struct {
+	const char *name, *text;
+	const char *wanted[4]; /* all of them; NULL-terminated */
+} complete_rows[] = {
+	{"member", "the_item.tab", {"table"}},
+	{"member-of-cast", "1 + ((struct item *)0)->co", {"color"}},
+	{"member-chain", "((struct item *)0)->next_item->link.n", {"next"}},
+	{"member-of-index", "the_item.next_item[2] . ra", {"raw"}},
+	{"member-anonymous", "the_item.l", {"label", "link", "lo", "low"}},
+	{"member-behind-call", "(u64)per_cpu (cpu_item, 0).whol", {"whole"}},
+	{"member-all", "(the_item.link).", {"next", "prev"}},
+	{"member-of-integer", "the_item.value.", {NULL}},
+	{"member-of-nothing", ")->x", {NULL}},
+	{"tag", "(struct list_", {"list_head"}},
+	{"tag-enum", "sizeof(enum co", {"color"}},
+	{"type-in-cast", "(u12", {"u128"}},
+	{"register", "1 + $x", {"x0"}},
+	{"function", "offs", {"offsetof"}},
+};
+
+static void
+test_complete (gconstpointer data)
+{
+	guint row = GPOINTER_TO_UINT (data), nr = 0;
+	g_autoptr (KdKernel) kernel = new_filled();
+	g_autoptr (GPtrArray) found = g_ptr_array_new_with_free_func (g_free);
+
+	kd_expr_complete (kernel, complete_rows[row].text, found);
+	for (; nr < 4 && complete_rows[row].wanted[nr]; nr++)
+		g_assert_true (g_ptr_array_find_with_equal_func (
+			found, complete_rows[row].wanted[nr], g_str_equal, NULL));
+	g_assert_cmpuint (found->len, ==, nr);
+}
+
 #define ADD_ROWS(prefix, table, func)                                                              \
 	for (guint i = 0; i < G_N_ELEMENTS (table); i++) {                                         \
 		g_autofree char *path = g_strconcat (prefix, table[i].name, NULL);                 \
@@ -270,6 +318,8 @@ main (int argc, char **argv)
 	ADD_ROWS ("/expr/value/", rows, test_value);
 	ADD_ROWS ("/expr/bad/", bad_rows, test_bad);
 	ADD_ROWS ("/expr/addr/", addr_rows, test_addr);
+	ADD_ROWS ("/expr/complete/", complete_rows, test_complete);
+	g_test_add_func ("/expr/place", test_place);
 	g_test_add_func ("/expr/limits", test_limits);
 	g_test_add_func ("/expr/addr-without-kernel", test_addr_without_kernel);
 	return g_test_run();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/json.h"
 #include "command/status.h"
+#include "kvm/kvm.h"
 
 static const KdArg args[] = {
 	{"address", 0, KD_ARG_PEER, KD_ARG_REQUIRED, TRUE, "ADDR",
@@ -33,8 +34,10 @@ open_kernel (KdSession *session, const KdArgs *given, GError **error)
 	g_autoptr (GError) why = NULL;
 
 	session->kernel = kd_kernel_open (session->target, &options, &why);
-	if (session->kernel)
+	if (session->kernel) {
+		kd_kvm_install (session->kernel);
 		return TRUE;
+	}
 	if (options.vmlinux || g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
 		g_error_matches (why, KD_KERNEL_ERROR, KD_KERNEL_ERROR_MISMATCH) ||
 		g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST)) {

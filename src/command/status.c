@@ -2,6 +2,8 @@
 #include "command/status.h"
 
 #include "base/json.h"
+#include "kernel/task.h"
+#include "kvm/kvm.h"
 
 /* --- the tree --- */
 
@@ -33,15 +35,48 @@ add_kernel (JsonObject *obj, KdKernel *kernel)
 	kd_json_set_string (obj, "lines_from", image ? kd_image_lines_from (image) : NULL);
 }
 
-/* What a CPU is doing, from its registers alone. */
+static const KdVcpu *
+vcpu_on (const GArray *vcpus, unsigned cpu)
+{
+	for (guint i = 0; vcpus && i < vcpus->len; i++) {
+		const KdVcpu *vcpu = &g_array_index (vcpus, KdVcpu, i);
+
+		if (vcpu->loaded && vcpu->cpu == (int)cpu)
+			return vcpu;
+	}
+	return NULL;
+}
+
+/* Whose work a CPU does: its task, and the vCPU loaded on it. */
+static gboolean
+add_cpu_work (JsonObject *obj, KdSession *session, unsigned cpu, const GArray *vcpus)
+{
+	const KdVcpu *vcpu = vcpu_on (vcpus, cpu);
+	KdTask task;
+
+	if (session->kernel && kd_task_current (session->kernel, cpu, &task, NULL)) {
+		kd_json_set_int (obj, "pid", task.pid);
+		kd_json_set_string (obj, "comm", task.comm);
+	}
+	if (!vcpu)
+		return FALSE;
+	kd_json_set_int (obj, "vm", vcpu->vm);
+	kd_json_set_int (obj, "vcpu", vcpu->id);
+	kd_json_set_bool (obj, "in_guest", vcpu->in_guest);
+	return vcpu->in_guest;
+}
+
+/* What a CPU is doing, from its registers and from what the kernel says of it. */
 static void
-add_cpu (JsonArray *array, KdSession *session, unsigned cpu)
+add_cpu (JsonArray *array, KdSession *session, unsigned cpu, const GArray *vcpus)
 {
 	JsonObject *obj = kd_json_array_add_object (array);
 	KdCpuState state = kd_target_cpu_state (session->target, cpu);
+	gboolean in_guest;
 	uint64_t pc;
 
 	kd_json_set_int (obj, "cpu", cpu);
+	in_guest = add_cpu_work (obj, session, cpu, vcpus);
 	kd_json_set_int (obj, "el", state.el);
 	kd_json_set_string (obj, "mode", state.mode_name);
 	if (!kd_target_reg_get (
@@ -49,12 +84,41 @@ add_cpu (JsonArray *array, KdSession *session, unsigned cpu)
 		return;
 	kd_json_set_hex (obj, "pc", pc);
 	/* A guest's or a process's pc may look like one of ours and is not. */
-	if (session->kernel &&
+	if (session->kernel && !in_guest &&
 		(state.mode == KD_CPU_MODE_KERNEL || state.mode == KD_CPU_MODE_HYP)) {
 		g_autofree char *symbol = kd_kernel_symbolize (session->kernel, pc);
 
 		kd_json_set_string (obj, "symbol", symbol);
 	}
+}
+
+/* What can be said of a machine that holds still. A kernel without KVM has neither VMs nor vCPUs.
+ */
+static void
+add_stopped (JsonObject *obj, KdSession *session)
+{
+	g_autoptr (GError) partial = NULL;
+	g_autoptr (GArray) vcpus =
+		session->kernel ? kd_vcpus (session->kernel, &partial, NULL) : NULL;
+	g_autoptr (GArray) vms = vcpus ? kd_vms (session->kernel, NULL, NULL) : NULL;
+	JsonArray *cpus;
+
+	if (vms) {
+		JsonArray *array = kd_json_add_array (obj, "vms");
+
+		for (guint i = 0; i < vms->len; i++) {
+			const KdVm *vm = &g_array_index (vms, KdVm, i);
+			JsonObject *element = kd_json_array_add_object (array);
+
+			kd_json_set_int (element, "id", vm->id);
+			kd_json_set_int (element, "pid", vm->pid);
+			kd_json_set_string (element, "comm", vm->comm);
+			kd_json_set_int (element, "vcpus", vm->nr_vcpus);
+		}
+	}
+	cpus = kd_json_add_array (obj, "cpus");
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (session->target); cpu++)
+		add_cpu (cpus, session, cpu, vcpus);
 }
 
 JsonObject *
@@ -85,14 +149,13 @@ kd_status_json (KdSession *session)
 			session->kernel_error ? session->kernel_error->message : NULL);
 	}
 	memory = kd_json_add_object (obj, "memory");
-	kd_json_set_string (memory, "path", path.path);
+	/* "direct-vm" and "direct-mmap" are two ways of the one path that scripts ask for. */
+	kd_json_set_string (memory, "path",
+		path.path && g_str_has_prefix (path.path, "direct") ? "direct" : path.path);
+	kd_json_set_string (memory, "how", path.path);
 	kd_json_set_string (memory, "why", path.why);
-	if (kd_target_state (target) == KD_TARGET_STOPPED) {
-		JsonArray *cpus = kd_json_add_array (obj, "cpus");
-
-		for (unsigned cpu = 0; cpu < kd_target_nr_cpus (target); cpu++)
-			add_cpu (cpus, session, cpu);
-	}
+	if (kd_target_state (target) == KD_TARGET_STOPPED)
+		add_stopped (obj, session);
 	return obj;
 }
 
@@ -184,7 +247,7 @@ static void
 render_memory (JsonObject *status, KdText *text)
 {
 	JsonObject *memory = object_of (status, "memory");
-	const char *path = string_of (memory, "path"), *why = string_of (memory, "why");
+	const char *path = string_of (memory, "how"), *why = string_of (memory, "why");
 
 	label (text, "memory");
 	kd_text_add (text, KD_STYLE_PLAIN, path ? path : "none");
@@ -211,6 +274,53 @@ render_state (JsonObject *status, KdText *text)
 	kd_text_add (text, KD_STYLE_PLAIN, "\n");
 }
 
+#define VMS_SHOWN 4
+
+static void
+render_vms (JsonObject *status, KdText *text)
+{
+	JsonArray *vms = NULL;
+	guint nr;
+
+	kd_json_get_array (status, "vms", FALSE, &vms, NULL);
+	if (!vms)
+		return;
+	nr = json_array_get_length (vms);
+	label (text, "guests");
+	kd_text_printf (text, KD_STYLE_PLAIN, "%u VM%s", nr, nr == 1 ? "" : "s");
+	for (guint i = 0; i < MIN (nr, VMS_SHOWN); i++) {
+		JsonObject *vm = NULL;
+
+		if (!kd_json_array_object (vms, i, &vm, NULL))
+			continue;
+		kd_text_printf (text, KD_STYLE_PLAIN,
+			"%s %s (process %" G_GINT64_FORMAT ", %" G_GINT64_FORMAT " vCPUs)",
+			i ? "," : ":", string_of (vm, "comm"), int_of (vm, "pid"),
+			int_of (vm, "vcpus"));
+	}
+	kd_text_add (text, KD_STYLE_PLAIN, nr > VMS_SHOWN ? ", …\n" : "\n");
+}
+
+/* "vCPU 1 of VM 0, in the guest; vcpu1 (99)" */
+static void
+render_cpu_work (JsonObject *cpu, KdText *text)
+{
+	g_autoptr (GString) out = g_string_new (NULL);
+	gboolean in_guest = FALSE;
+
+	if (string_of (cpu, "comm"))
+		g_string_append_printf (out, "%s (%" G_GINT64_FORMAT ")", string_of (cpu, "comm"),
+			int_of (cpu, "pid"));
+	if (json_object_has_member (cpu, "vcpu")) {
+		kd_json_get_bool (cpu, "in_guest", FALSE, &in_guest, NULL);
+		g_string_append_printf (out,
+			"%svCPU %" G_GINT64_FORMAT " of VM %" G_GINT64_FORMAT "%s",
+			out->len ? ", " : "", int_of (cpu, "vcpu"), int_of (cpu, "vm"),
+			in_guest ? ", in the guest" : "");
+	}
+	kd_text_table_cell (text, in_guest ? KD_STYLE_GOOD : KD_STYLE_PLAIN, out->str);
+}
+
 static void
 render_cpus (JsonObject *status, KdText *text)
 {
@@ -229,6 +339,7 @@ render_cpus (JsonObject *status, KdText *text)
 			text, KD_STYLE_DIM, "  CPU %" G_GINT64_FORMAT, int_of (cpu, "cpu"));
 		kd_text_table_cell (text, KD_STYLE_PLAIN, string_of (cpu, "mode"));
 		kd_text_table_cell (text, KD_STYLE_ADDRESS, string_of (cpu, "pc"));
+		render_cpu_work (cpu, text);
 		kd_text_table_cell (text, KD_STYLE_SYMBOL, string_of (cpu, "symbol"));
 		kd_text_table_end_row (text);
 	}
@@ -243,6 +354,7 @@ kd_status_render (JsonObject *status, KdText *text)
 	render_machine (status, text);
 	render_kernel (status, text);
 	render_memory (status, text);
+	render_vms (status, text);
 	render_state (status, text);
 	render_cpus (status, text);
 }

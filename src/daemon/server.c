@@ -176,6 +176,7 @@ on_ended (KdWorker *worker, void *data)
 	kd_worker_free (worker);
 	if (server->shutdown_done && server->leaving->len == 0)
 		server->shutdown_done (server->shutdown_data);
+	update_idle (server);
 }
 
 static const KdWorkerFuncs worker_funcs = {on_done, on_event, on_ended};

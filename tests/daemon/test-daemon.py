@@ -225,6 +225,8 @@ def starts_and_ends(build):
         with daemon.client() as client:
             time.sleep(1.5)
             expect_equal(client.call("sessions")["result"], [], "stays while somebody is connected")
+            # A session that came and went must not keep it.
+            expect("error" in client.call("attach", address=closed_port()), "attach")
         expect_equal(daemon.process.wait(5), 0, "status when idle")
         expect(not os.path.exists(daemon.path), "the socket is removed")
     with Daemon(build) as daemon, daemon.client():

@@ -182,6 +182,21 @@ kd_index_reseal (void *data, size_t len)
 	memcpy ((uint8_t *)data + offsetof (Header, checksum), &sum, sizeof sum);
 }
 
+gboolean
+kd_index_claimed_key (const void *data, size_t len, KdIndexKey *ret_key)
+{
+	Header header;
+
+	if (len < sizeof header)
+		return FALSE;
+	memcpy (&header, data, sizeof header);
+	*ret_key = (KdIndexKey){.build_id_len = header.build_id_len,
+		.file_len = header.file_len,
+		.layout = header.layout};
+	memcpy (ret_key->build_id, header.build_id, KD_BUILD_ID_MAX);
+	return TRUE;
+}
+
 static char *
 cache_path (const char *cache_dir, const KdIndexKey *key)
 {

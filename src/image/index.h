@@ -102,8 +102,12 @@ void kd_index_clear (KdIndex *index);
 /* Lays out a block. Each array holds entries of its table's structure; NULL: empty. */
 GByteArray *kd_index_pack (const KdIndexKey *key, GArray *const tables[KD_INDEX_NR_TABLES]);
 
-/* Makes the header's checksum true again; for fuzzing the readers behind it. */
+/*
+ * For fuzzing the readers behind the header: makes its checksum true again, and tells for which
+ * image the block says it was made (FALSE: no header).
+ */
 void kd_index_reseal (void *data, size_t len);
+gboolean kd_index_claimed_key (const void *data, size_t len, KdIndexKey *ret_key);
 
 /*
  * The cache: a file named after the build-id, written beside and renamed over, so a reader sees a

@@ -187,6 +187,15 @@ def check_lines(args, report, ranges):
     report.compare(f"lines and inlined frames (addr2line), {spent * 1e3 / len(addrs):.2f} ms each", pairs)
 
 
+# Where readelf calls a register otherwise than "x" and its DWARF number.
+REGISTER_NAMES = {
+    "AArch64": {"x31": "sp"},
+    "Advanced Micro Devices X86-64": {
+        "x0": "rax", "x1": "rdx", "x2": "rcx", "x3": "rbx", "x4": "rsi", "x5": "rdi", "x6": "rbp", "x7": "rsp",
+        **{f"x{n}": f"r{n}" for n in range(8, 16)}},
+}
+
+
 def read_frames(vmlinux):
     rows, columns, end = [], None, 0
     for line in output("readelf", "-wF", vmlinux).splitlines():
@@ -206,6 +215,7 @@ def read_frames(vmlinux):
 
 def check_cfi(args, report):
     rows = read_frames(args.vmlinux)
+    machine = re.search(r"Machine:\s+(.*)", output("readelf", "-h", args.vmlinux))[1]
     starts = [row[0] for row in rows]
     chosen = []
     for row in args.random.sample(rows, args.count):
@@ -219,11 +229,14 @@ def check_cfi(args, report):
         theirs = {"cfa": row[2]}
         for name, rule in row[3].items():
             if rule.startswith("c"):
-                theirs["x30" if name == "ra" else name] = rule
-        ours = dict(item.split("=") for item in answer.split() if not item.startswith("ra=")) if "=" in answer else {}
+                theirs[name] = rule
+        ours = dict(item.split("=") for item in answer.split()) if "=" in answer else {}
+        ra = f"x{ours.pop('ra', '')}"
+        ours = {"ra" if key == ra else REGISTER_NAMES[machine].get(key, key): value for key, value in ours.items()}
         if "cfa" in ours:
-            ours["cfa"] = re.sub(r"^r31\b", "sp", re.sub(r"^r(?!31)", "x", ours["cfa"]))
-        ours = {key: value for key, value in ours.items() if value != "u"}
+            match = re.match(r"r(\d+)(.*)", ours["cfa"])
+            if match:
+                ours["cfa"] = REGISTER_NAMES[machine].get(f"x{match[1]}", f"x{match[1]}") + match[2]
         pairs.append((f"0x{addr:x}", ours, theirs))
     report.compare(f"unwind rules (readelf), {spent * 1e3 / len(chosen):.3f} ms each", pairs)
 

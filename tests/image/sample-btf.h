@@ -3,6 +3,7 @@
 
 #include <bpf/btf.h>
 #include <glib.h>
+#include <stdint.h>
 
 /* The types of sample.c as BTF, made with libbpf. Free with btf__free. */
 static inline struct btf *

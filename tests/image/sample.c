@@ -88,7 +88,8 @@ __asm__(".text\n"
 	"handmade_frame:\n"
 	".cfi_def_cfa_offset 48\n"
 	".cfi_offset 3, -16\n"
-	".cfi_val_offset 12, -24\n"
+	".cfi_escape 0x14, 12, 3\n" /* DW_CFA_val_offset, CFA - 24; clang 14 has no directive for it
+				     */
 	".cfi_register 13, 6\n"
 	".cfi_undefined 5\n"
 	".cfi_same_value 14\n"

@@ -162,8 +162,8 @@ test_lying (Fixture *fixture, gconstpointer data)
 		kd_image_symbol_by_addr (image, g_rand_int (rand), &symbol);
 		kd_image_cfi_at (
 			image, 0x400000 + (uint64_t)g_rand_int_range (rand, 0, 4096), &row);
-		g_autoptr (GArray) lines = kd_image_lines_at (
-			image, 0x400000 + (uint64_t)g_rand_int_range (rand, 0, 4096));
+		g_array_unref (kd_image_lines_at (
+			image, 0x400000 + (uint64_t)g_rand_int_range (rand, 0, 4096)));
 	}
 }
 

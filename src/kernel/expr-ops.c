@@ -180,3 +180,42 @@ kd_expr_binary (KdKernel *kernel, int op, size_t start, const KdObject *left, co
 	*ret = kd_expr_integer (kernel, value, wide);
 	return TRUE;
 }
+
+/* --- names --- */
+
+/* What lies between these is the template that each CPU's copy was made of, and is freed. */
+static gboolean
+is_percpu (KdKernel *kernel, const char *name)
+{
+	KdKernelSymbol found, start, end;
+
+	return kd_kernel_symbol (kernel, name, &found) &&
+	       kd_kernel_symbol (kernel, "__per_cpu_start", &start) &&
+	       kd_kernel_symbol (kernel, "__per_cpu_end", &end) && found.addr >= start.addr &&
+	       found.addr < end.addr;
+}
+
+gboolean
+kd_expr_symbol (
+	KdKernel *kernel, const char *name, gboolean type_only, KdObject *ret, GError **error)
+{
+	g_autoptr (GError) why = NULL;
+	const KdType *type;
+	int64_t value;
+
+	if (!type_only && is_percpu (kernel, name)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
+			"each CPU has its own %s: per_cpu(%s, CPU) or this_cpu(%s)", name, name,
+			name);
+		return FALSE;
+	}
+	if (kd_object_symbol (kernel, name, NULL, ret, &why))
+		return TRUE;
+	type = kd_image_enumerator (kd_kernel_image (kernel), name, &value);
+	if (type) {
+		*ret = kd_object_in_hand (kernel, type, (uint64_t)value);
+		return TRUE;
+	}
+	g_propagate_error (error, g_steal_pointer (&why));
+	return FALSE;
+}

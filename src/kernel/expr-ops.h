@@ -19,3 +19,6 @@ gboolean kd_expr_is_unsigned (const KdObject *object);
 /* `a` and `b` are the values of `left` and `right`; `op` is the lexer's, `start` its place. */
 gboolean kd_expr_binary (KdKernel *kernel, int op, size_t start, const KdObject *left,
 	const KdObject *right, uint64_t a, uint64_t b, KdObject *ret, GError **error);
+/* Variable, function or enumerator. `type_only`: where it lies does not matter. */
+gboolean kd_expr_symbol (
+	KdKernel *kernel, const char *name, gboolean type_only, KdObject *ret, GError **error);

@@ -302,25 +302,6 @@ offset_of (Expr *e, KdObject *ret, GError **error)
 }
 
 static gboolean
-symbol (Expr *e, const char *name, size_t start, KdObject *ret, GError **error)
-{
-	KdImage *image = kd_kernel_image (e->kernel);
-	g_autoptr (GError) why = NULL;
-	int64_t value;
-
-	if (kd_object_symbol (e->kernel, name, NULL, ret, &why))
-		return TRUE;
-	const KdType *type = kd_image_enumerator (image, name, &value);
-
-	if (type) {
-		*ret = kd_object_in_hand (e->kernel, type, (uint64_t)value);
-		return TRUE;
-	}
-	g_propagate_error (error, g_steal_pointer (&why));
-	return locate (start, error);
-}
-
-static gboolean
 parse_name (Expr *e, KdObject *ret, GError **error)
 {
 	g_autofree char *name = token_text (e);
@@ -347,7 +328,7 @@ parse_name (Expr *e, KdObject *ret, GError **error)
 			"container_of, offsetof)",
 			error);
 	}
-	return symbol (e, name, start, ret, error);
+	return kd_expr_symbol (e->kernel, name, e->skip > 0, ret, error) || locate (start, error);
 }
 
 static gboolean
@@ -356,6 +337,7 @@ parse_register (Expr *e, KdObject *ret, GError **error)
 	g_autofree char *name = g_strndup (e->text + e->token.start + 1, e->token.len - 1);
 	size_t start = e->token.start;
 	const KdArch *arch = kd_target_arch (e->target);
+	const KdType *pointer = kd_expr_type (e->kernel, "void *");
 	const char *role = name;
 	uint64_t value;
 
@@ -373,6 +355,10 @@ parse_register (Expr *e, KdObject *ret, GError **error)
 	else if (!kd_target_reg_get (e->target, e->cpu, role, &value, error))
 		return locate (start, error);
 	*ret = kd_expr_integer (e->kernel, value, TRUE);
+	/* Those that always hold an address are shown as one. */
+	if (pointer && (strcmp (role, arch->pc) == 0 || strcmp (role, arch->sp) == 0 ||
+			       strcmp (role, arch->fp) == 0 || g_strcmp0 (role, arch->lr) == 0))
+		ret->type = pointer;
 	return advance (e, error);
 }
 

@@ -65,19 +65,31 @@ kd_object_at_named (
 	return found != NULL;
 }
 
+/* "extern const char linux_banner[]": as long as the symbol is. */
+static const KdType *
+sized_array (KdKernel *kernel, const char *symbol, const KdType *type)
+{
+	const KdType *array = kd_type_strip (type);
+	KdKernelSymbol found;
+	uint64_t size;
+
+	if (kd_type_kind (array) != KD_TYPE_ARRAY || kd_type_nr_elements (array) != 0)
+		return type;
+	size = kd_type_size (kd_type_target (array));
+	if (size == 0 || !kd_kernel_symbol (kernel, symbol, &found) || found.size < size)
+		return type;
+	return kd_image_type_array_of (
+		kd_kernel_image (kernel), kd_type_target (array), found.size / size);
+}
+
 static gboolean
 symbol_type (KdKernel *kernel, const char *symbol, const char *fallback_type,
 	const KdType **ret_type, GError **error)
 {
-	KdImage *image = kd_kernel_image (kernel);
-
-	if (!fallback_type) {
-		*ret_type = kd_image_type_of_variable (image, symbol);
-		return TRUE;
-	}
-	/* Whoever knows the type does not wait for DWARF. */
-	*ret_type = kd_image_type_of_symbol (image, symbol);
+	*ret_type = kd_image_type_of_symbol (kd_kernel_image (kernel), symbol);
 	if (*ret_type)
+		*ret_type = sized_array (kernel, symbol, *ret_type);
+	if (*ret_type || !fallback_type)
 		return TRUE;
 	*ret_type = find_type (kernel, fallback_type, error);
 	return *ret_type != NULL;

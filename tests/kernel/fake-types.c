@@ -124,6 +124,7 @@ add_symbols (Types *t)
 	btf__add_var (t->btf, "the_item", BTF_VAR_GLOBAL_ALLOCATED, t->item);
 	btf__add_var (t->btf, "cpu_item", BTF_VAR_GLOBAL_ALLOCATED, t->item);
 	btf__add_var (t->btf, "numbers", BTF_VAR_GLOBAL_ALLOCATED, array_of (t, t->s32, 40));
+	btf__add_var (t->btf, "unsized", BTF_VAR_GLOBAL_EXTERN, array_of (t, t->character, 0));
 	prototype = btf__add_func_proto (t->btf, t->s32);
 	btf__add_func_param (t->btf, "n", t->s32);
 	btf__add_func (t->btf, "do_thing", BTF_FUNC_GLOBAL, prototype);

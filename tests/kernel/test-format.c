@@ -23,13 +23,15 @@ static const struct {
 	{"char", "the_item.name[0]", {0}, "115 's'", "115", FALSE},
 	{"string", "the_item.name", {0}, "\"swap\\\"per\\n\"", "\"swap\\\"per\\\\n\"", FALSE},
 	{"string-cut", "the_item.name", {.limit = 4}, "\"swap\"...", "\"swap\"", TRUE},
+	{"string-of-symbol-size", "unsized", {0}, "\"a label\"", "\"a label\"", FALSE},
+	{"pc", "$pc", {0}, "0xffff800000001000 <do_thing>", "\"0xffff800000001000\"", FALSE},
 	{"pointer-symbol", "the_item.next_item", {0}, "0xffff000000010000 <the_item>",
 		"\"0xffff000000010000\"", FALSE},
 	{"pointer-offset", "&the_item.link", {0}, "0xffff000000010038 <the_item+0x38>",
 		"\"0xffff000000010038\"", FALSE},
 	{"function-pointer", "the_item.fn", {0}, "0xffff800000001000 <do_thing>",
 		"\"0xffff800000001000\"", FALSE},
-	{"char-pointer", "the_item.label", {0}, "0xffff000000010200 \"a label\"",
+	{"char-pointer", "the_item.label", {0}, "0xffff000000010200 <unsized> \"a label\"",
 		"\"0xffff000000010200\"", FALSE},
 	{"null", "(struct item *)0", {0}, "0x0", "\"0x0\"", FALSE},
 	{"function", "do_thing", {0}, "{int (int n)} 0xffff800000001000 <do_thing>",
@@ -109,7 +111,7 @@ static const char item_text[] = "{\n"
 				"    prev = 0xffff000000010038 <the_item+0x38>,\n"
 				"  } (empty),\n"
 				"  fn = 0xffff800000001000 <do_thing>,\n"
-				"  label = 0xffff000000010200 \"a label\",\n"
+				"  label = 0xffff000000010200 <unsized> \"a label\",\n"
 				"  table = { 0, 10, 20, 30 },\n"
 				"  raw = { 1, 1, 1, 1, 1, 1, 1, 1 },\n"
 				"  big = 18446744073709551615,\n"

@@ -149,16 +149,49 @@ describe (const KdType *type)
 
 /* --- finding --- */
 
+/* "kvm" of "struct kvm"; *ret_tag_len: of "struct ", or 0. */
+static const char *
+bare_name (const char *spelling, size_t *ret_tag_len)
+{
+	static const char *const tags[] = {"struct ", "union ", "enum "};
+
+	*ret_tag_len = 0;
+	for (unsigned i = 0; i < G_N_ELEMENTS (tags); i++)
+		if (g_str_has_prefix (spelling, tags[i]))
+			*ret_tag_len = strlen (tags[i]);
+	return spelling + *ret_tag_len;
+}
+
+typedef struct {
+	const char *wanted;
+	size_t tag_len;
+	KdNearest *nearest;
+} Offer;
+
+/* Names are compared without their tag, which would make all structures look alike. */
 static gboolean
 offer_spelling (const char *spelling, void *data)
 {
-	KdNearest *nearest = data;
-	const char *space = strchr (spelling, ' ');
+	const Offer *offer = data;
+	size_t tag_len;
+	const char *name = bare_name (spelling, &tag_len);
 
-	kd_nearest_offer (nearest, spelling);
-	if (space && g_str_has_prefix (spelling, "struct "))
-		kd_nearest_offer (nearest, space + 1);
+	if (offer->tag_len == 0 ||
+		(tag_len == offer->tag_len && strncmp (spelling, offer->wanted, tag_len) == 0))
+		kd_nearest_offer (offer->nearest, name);
 	return TRUE;
+}
+
+static char *
+nearest_hint (KdImage *image, const char *wanted)
+{
+	Offer offer = {.wanted = wanted};
+	const char *name = bare_name (wanted, &offer.tag_len);
+	g_autoptr (KdNearest) nearest = kd_nearest_new (name);
+
+	offer.nearest = nearest;
+	kd_image_types_foreach (image, offer_spelling, &offer);
+	return kd_nearest_hint (nearest);
 }
 
 /* C's spelling, or a bare tag as crash takes it. NULL: none. */
@@ -202,7 +235,7 @@ lookup_with_path (KdImage *image, char *text, const char **ret_path)
 static JsonNode *
 describe_symbol (KdImage *image, const char *name)
 {
-	const KdType *type = kd_image_type_of_symbol (image, name);
+	const KdType *type = kd_image_type_of_variable (image, name);
 	if (!type)
 		return NULL;
 	JsonObject *obj = json_object_new();
@@ -227,9 +260,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		JsonNode *symbol = describe_symbol (image, text);
 		if (symbol)
 			return symbol;
-		g_autoptr (KdNearest) nearest = kd_nearest_new (text);
-		kd_image_types_foreach (image, offer_spelling, nearest);
-		g_autofree char *hint = kd_nearest_hint (nearest);
+		g_autofree char *hint = nearest_hint (image, text);
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
 			"type: no type “%s”%s", text, hint);
 		return NULL;
@@ -403,14 +434,9 @@ static gboolean
 complete_one (const char *spelling, void *data)
 {
 	Completion *completion = data;
-	const char *space = strchr (spelling, ' ');
+	size_t tag_len;
 	/* Only the last word is being typed, so the tag has been typed before it. */
-	const char *name = space && g_ascii_islower (spelling[0]) &&
-					   (g_str_has_prefix (spelling, "struct ") ||
-						   g_str_has_prefix (spelling, "union ") ||
-						   g_str_has_prefix (spelling, "enum "))
-				   ? space + 1
-				   : spelling;
+	const char *name = bare_name (spelling, &tag_len);
 
 	if (g_str_has_prefix (name, completion->word))
 		g_ptr_array_add (completion->candidates, g_strdup (name));

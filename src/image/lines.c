@@ -108,7 +108,7 @@ static gboolean
 find_unit (const KdImage *image, uint64_t addr, Dwarf_Off *ret)
 {
 	const KdIndexUnit *units = image->index.tables[KD_INDEX_UNITS].entries;
-	size_t low = 0, high = image->index.tables[KD_INDEX_UNITS].nr;
+	size_t nr = image->index.tables[KD_INDEX_UNITS].nr, low = 0, high = nr;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
@@ -117,9 +117,12 @@ find_unit (const KdImage *image, uint64_t addr, Dwarf_Off *ret)
 		else
 			high = middle;
 	}
-	if (low == 0 || addr >= units[low - 1].end)
+	if (low > 0 && addr < units[low - 1].end)
+		*ret = units[low - 1].unit;
+	else if (low < nr && units[low].start - addr <= KD_PATCHABLE_ENTRY_MAX)
+		*ret = units[low].unit; /* the patchable entry of its first function */
+	else
 		return FALSE;
-	*ret = units[low - 1].unit;
 	return TRUE;
 }
 

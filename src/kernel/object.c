@@ -86,7 +86,11 @@ static gboolean
 symbol_type (KdKernel *kernel, const char *symbol, const char *fallback_type,
 	const KdType **ret_type, GError **error)
 {
-	*ret_type = kd_image_type_of_symbol (kd_kernel_image (kernel), symbol);
+	KdImage *image = kd_kernel_image (kernel);
+
+	/* Whoever knows the type does not wait for DWARF. */
+	*ret_type = fallback_type ? kd_image_type_of_symbol (image, symbol)
+				  : kd_image_type_of_variable (image, symbol);
 	if (*ret_type)
 		*ret_type = sized_array (kernel, symbol, *ret_type);
 	if (*ret_type || !fallback_type)

@@ -16,7 +16,7 @@ import traceback
 # Read by gdb's own Python: asks what GDB_ASK says of the machine and prints the answers.
 GDB_SCRIPT = """
 import json, os, gdb
-ask = json.loads(os.environ["GDB_ASK"])
+ask = json.load(open(os.environ["GDB_ASK"]))
 out = {"threads": [], "values": {}}
 for line in ask["setup"]:
     gdb.execute(line, to_string=True)
@@ -208,12 +208,15 @@ def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout
         "end": ["disconnect"],
         "thread": thread, "values": values, "registers": list(registers),
     }
-    with tempfile.NamedTemporaryFile("w", suffix=".py") as script:
+    # Files: an argument or a variable of the environment has at most 128 KiB.
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as script, tempfile.NamedTemporaryFile("w") as asked:
         script.write(GDB_SCRIPT)
         script.flush()
+        json.dump(ask, asked)
+        asked.flush()
         done = subprocess.run(["gdb-multiarch", "-nx", "-batch", "-x", script.name], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout, check=False,
-                              env={**os.environ, "GDB_ASK": json.dumps(ask), "DEBUGINFOD_URLS": ""})
+                              env={**os.environ, "GDB_ASK": asked.name, "DEBUGINFOD_URLS": ""})
     for line in done.stdout.decode(errors="replace").splitlines():
         if line.startswith("ANSWER"):
             return json.loads(line[len("ANSWER"):])

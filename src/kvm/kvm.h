@@ -95,3 +95,27 @@ gboolean kd_vm_read (
 	KdKernel *kernel, int32_t id, uint64_t gpa, void *buf, size_t len, GError **error);
 /* Makes the vm: space of kd_kernel_read() this. */
 void kd_kvm_install (KdKernel *kernel);
+
+/* --- arm64: what KVM saved of the host when a CPU went into a guest --- */
+typedef struct {
+	KdSpaceKind space; /* where its pointers are: KERNEL, or HYP for nVHE's own code */
+	uint64_t x[31];
+	uint32_t known; /* bit N: x[N] is known */
+	gboolean has_pc, has_sp;
+	uint64_t pc, sp;
+	const char *from; /* name of the per-CPU variable */
+} KdHostContext;
+
+/*
+ * The callee-saved registers that __guest_enter put into kvm_hyp_ctxt: of the host kernel where it
+ * runs at EL2 (VHE), else of the hypervisor code that it called. True while the CPU is in the guest
+ * or in the assembly around it. NOT_FOUND: this kernel has no such thing.
+ */
+gboolean kd_kvm_host_context (
+	KdKernel *kernel, unsigned cpu, KdHostContext *ret_context, GError **error);
+/*
+ * nVHE: what the hypervisor saved of the host kernel at EL1 when that last called or trapped into
+ * it. pc and sp are those of the last guest entry, the general registers of the last trap.
+ */
+gboolean kd_kvm_el1_context (
+	KdKernel *kernel, unsigned cpu, KdHostContext *ret_context, GError **error);

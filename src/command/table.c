@@ -75,10 +75,10 @@ check_session (const KdCommand *command, const KdSession *session, GError **erro
 	}
 	if (command->flags & KD_COMMAND_NEEDS_KERNEL && !session->kernel) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NEEDS_KERNEL,
-			"%s: no kernel is known: %s (attach with --vmlinux FILE or --debug-dir "
-			"DIR)",
-			command->name,
-			session->kernel_error ? session->kernel_error->message : "none found");
+			"%s: no kernel is known: %s", command->name,
+			session->kernel_error
+				? session->kernel_error->message
+				: "none found (attach with --vmlinux FILE or --debug-dir DIR)");
 		return FALSE;
 	}
 	return TRUE;

@@ -154,15 +154,12 @@ read_text (const Log *log, uint64_t id, const uint64_t *desc, uint64_t text_len)
 	if (!kd_kernel_read (log->kernel, kd_addr_kernel (log->ring[R_DATA] + start + LOG_ID_SIZE),
 		    bytes, len, NULL))
 		return NULL;
-	for (char *at = bytes, *end = bytes + len; at <= end;) {
-		char *newline = memchr (at, '\n', (size_t)(end - at));
-		gssize line = (newline ? newline : end) - at;
-
-		kd_escape_append (text, at, line, (size_t)line);
-		if (!newline)
-			break;
-		g_string_append_c (text, '\n');
-		at = newline + 1;
+	for (uint64_t at = 0, end; at < len; at = end + 1) {
+		for (end = at; end < len && bytes[end] != '\n' && bytes[end] != '\t';)
+			end++;
+		kd_escape_append (text, bytes + at, (gssize)(end - at), (size_t)(end - at));
+		if (end < len)
+			g_string_append_c (text, bytes[end]);
 	}
 	return g_string_free (g_steal_pointer (&text), FALSE);
 }

@@ -13,7 +13,7 @@ typedef struct {
 	gboolean caller_is_cpu; /* logged outside of a task */
 	unsigned caller;        /* thread id, or CPU */
 	gboolean is_open;       /* its writer may still append to it */
-	char *text;             /* escaped but for newlines */
+	char *text;             /* escaped but for newlines and tabs */
 } KdLogRecord;
 
 /* FALSE ends. */

@@ -11,9 +11,11 @@
 
 #define TASKS_MAX (4U << 20) /* PID_MAX_LIMIT */
 #define COMM_MAX 15
+#define FULL_NAME_MAX 63
 
 /* include/linux/sched.h; none of these is in a kernel's types. */
 #define PF_KTHREAD 0x00200000U
+#define PF_WQ_WORKER 0x00000020U
 #define TASK_REPORT 0x7fU
 #define TASK_IDLE 0x402U /* uninterruptible and no load */
 #define TASK_RTLOCK_WAIT 0x1000U
@@ -33,6 +35,7 @@ enum {
 	F_THREAD_NODE,
 	F_SIGNAL,
 	F_MM,
+	F_KTHREAD,
 	NR_TASK_FIELDS
 };
 
@@ -50,6 +53,8 @@ static const KdFieldWant task_wants[NR_TASK_FIELDS] = {
 	[F_THREAD_NODE] = {"thread_node", NULL, FALSE},
 	[F_SIGNAL] = {"signal", NULL, FALSE},
 	[F_MM] = {"mm", NULL, FALSE},
+	/* struct kthread: here since 5.17, which is also since when it has a full name. */
+	[F_KTHREAD] = {"worker_private", NULL, TRUE},
 };
 
 struct KdTaskTypes {
@@ -59,6 +64,8 @@ struct KdTaskTypes {
 	uint64_t pgd;         /* in mm_struct */
 	uint64_t rq_curr, rq_idle;
 	uint64_t stack_size;
+	uint64_t full_name; /* in struct kthread; with has_full_name */
+	gboolean has_full_name;
 };
 
 void
@@ -112,6 +119,9 @@ get_types (KdKernel *kernel, GError **error)
 		!find_offset (kernel, "struct rq", "idle", &types->rq_idle, error))
 		return NULL;
 	types->stack_size = find_stack_size (kernel);
+	types->has_full_name =
+		types->fields[F_KTHREAD].present &&
+		find_offset (kernel, "struct kthread", "full_name", &types->full_name, NULL);
 	kernel->task_types = g_steal_pointer (&types);
 	return kernel->task_types;
 }
@@ -152,11 +162,30 @@ read_fields (KdKernel *kernel, const KdTaskTypes *types, uint64_t task,
 	return TRUE;
 }
 
-static void
-fill_task (const KdTaskTypes *types, uint64_t addr, const uint64_t *values, const char *comm,
-	KdTask *ret_task)
+/*
+ * A kernel thread whose name is longer than `comm`, as /proc tells it (proc_task_name(), where
+ * workers are an exception); NULL: it is not. New string.
+ */
+static char *
+read_full_name (KdKernel *kernel, const KdTaskTypes *types, const uint64_t *values)
 {
-	g_autofree char *escaped = kd_escape (comm, -1, COMM_MAX);
+	uint64_t name;
+
+	if (!types->has_full_name ||
+		(values[F_FLAGS] & (PF_KTHREAD | PF_WQ_WORKER)) != PF_KTHREAD ||
+		!values[F_KTHREAD] ||
+		!kd_kernel_read_ptr (kernel, values[F_KTHREAD] + types->full_name, &name, NULL) ||
+		!name)
+		return NULL;
+	return kd_kernel_read_cstring (kernel, name, FULL_NAME_MAX, NULL);
+}
+
+static void
+fill_task (KdKernel *kernel, const KdTaskTypes *types, uint64_t addr, const uint64_t *values,
+	const char *comm, KdTask *ret_task)
+{
+	g_autofree char *full = read_full_name (kernel, types, values);
+	g_autofree char *escaped = kd_escape (full ? full : comm, -1, FULL_NAME_MAX);
 
 	*ret_task = (KdTask){
 		.task = addr,
@@ -182,7 +211,7 @@ kd_task_at (KdKernel *kernel, uint64_t task, KdTask *ret_task, GError **error)
 
 	if (!types || !read_fields (kernel, types, task, values, comm, error))
 		return FALSE;
-	fill_task (types, task, values, comm, ret_task);
+	fill_task (kernel, types, task, values, comm, ret_task);
 	return TRUE;
 }
 

@@ -7,7 +7,7 @@ typedef struct {
 	uint64_t task; /* address of the task_struct */
 	int pid;       /* thread id, as the kernel's `pid` */
 	int tgid;
-	char comm[64];  /* escaped */
+	char comm[64];  /* escaped; a kernel thread's full name where it is cut in the kernel */
 	char state;     /* as ps: R S D T t Z X I P */
 	int cpu;        /* last or current CPU; -1 unknown */
 	uint64_t stack; /* lowest address of its stack; 0 if freed */

@@ -52,7 +52,6 @@ static const struct {
 	{"ID_AA64ISAR3_EL1_RESERVED", "ID_AA64ISAR3_EL1"},
 	{"ID_AA64MMFR3_EL1_RESERVED", "ID_AA64MMFR3_EL1"},
 	{"ID_AA64MMFR4_EL1_RESERVED", "ID_AA64MMFR4_EL1"},
-	{"cpsr", "CPSR"},
 };
 
 static const char *
@@ -104,7 +103,7 @@ cpu_state (KdRegGetFunc get, void *data)
 	KdCpuState state = {KD_CPU_MODE_UNKNOWN, -1, "unknown"};
 	uint64_t cpsr;
 
-	if (!get (data, "CPSR", &cpsr))
+	if (!get (data, "cpsr", &cpsr))
 		return state;
 	if (cpsr & (1 << 4)) {
 		state.el = (cpsr & 0xf) == 0 ? 0 : 1;

@@ -107,7 +107,7 @@ step_elr (KdUnwind *unwind, const KdRegSet *regs, KdUnwindFrame *next)
 	const char *elr_name = "ELR_EL2", *spsr_name = "SPSR_EL2";
 	uint64_t cpsr = 0, spsr;
 
-	if (unwind->ops->sysreg (unwind->data, "CPSR", &cpsr) && (cpsr >> 2 & 3) == 1) {
+	if (unwind->ops->sysreg (unwind->data, "cpsr", &cpsr) && (cpsr >> 2 & 3) == 1) {
 		elr_name = "ELR_EL1";
 		spsr_name = "SPSR_EL1";
 	}

@@ -53,7 +53,7 @@ static void
 test_modes (void)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS (modes); i++) {
-		const Reg regs[] = {{"CPSR", modes[i].cpsr}, {"HCR_EL2", modes[i].hcr}, {NULL, 0}};
+		const Reg regs[] = {{"cpsr", modes[i].cpsr}, {"HCR_EL2", modes[i].hcr}, {NULL, 0}};
 		KdCpuState state = kd_arch_arm64.cpu_state (get_reg, (void *)regs);
 
 		g_test_message ("%s", modes[i].name);

@@ -76,19 +76,18 @@ foreach_vector (KdTarget *target, VectorFunc func, void *data)
 
 /* --- is it there? --- */
 
+/* FALSE and an error only when nothing could be read there. */
 static gboolean
-is_ours_at (const Finder *finder, uint64_t phys_base)
+is_ours_at (const Finder *finder, uint64_t phys_base, GError **error)
 {
+	const uint8_t *want = finder->has_id ? finder->id : finder->banner;
+	uint64_t offset = finder->has_id ? finder->id_offset : finder->banner_offset;
+	size_t len = finder->has_id ? finder->id_len : finder->banner_len;
 	uint8_t bytes[KD_BUILD_ID_MAX];
 
-	if (finder->has_id)
-		return kd_target_read_phys (finder->target, phys_base + finder->id_offset, bytes,
-			       finder->id_len, NULL) &&
-		       memcmp (bytes, finder->id, finder->id_len) == 0;
-	return finder->banner &&
-	       kd_target_read_phys (finder->target, phys_base + finder->banner_offset, bytes,
-		       finder->banner_len, NULL) &&
-	       memcmp (bytes, finder->banner, finder->banner_len) == 0;
+	return want &&
+	       kd_target_read_phys (finder->target, phys_base + offset, bytes, len, error) &&
+	       memcmp (bytes, want, len) == 0;
 }
 
 /* Where the file says its own build-id lies, and the banner for files that have none. */
@@ -158,7 +157,7 @@ try_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
 				pa - (symbol.addr - finder->base) - slot * layout->vector_slot_size;
 
 			if (base % layout->image_align || base > pa ||
-				(!search->any && !is_ours_at (finder, base)))
+				(!search->any && !is_ours_at (finder, base, NULL)))
 				continue;
 			search->phys_base = base;
 			search->found = TRUE;
@@ -169,22 +168,39 @@ try_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
 }
 
 static gboolean
+memory_is_fast (KdTarget *target)
+{
+	const char *path = kd_target_memory_path (target).path;
+
+	return path && g_str_has_prefix (path, "direct");
+}
+
+static gboolean
 find_by_alignment (const Finder *finder, uint64_t *ret_phys_base)
 {
 	unsigned nr;
 	const KdRamRange *ram = kd_target_ram (finder->target, &nr);
-	/* Most loaders keep to 2 MiB: those places first. */
+	/* Most loaders keep to 2 MiB: those places first, and only those where each read is a round
+	 * trip. */
 	const uint64_t steps[] = {2ULL << 20, finder->layout->image_align};
+	size_t nr_steps = memory_is_fast (finder->target) ? 2 : 1;
 
-	for (size_t s = 0; s < G_N_ELEMENTS (steps); s++)
+	for (size_t s = 0; s < nr_steps; s++)
 		for (unsigned i = 0; i < nr; i++) {
 			uint64_t end = ram[i].pa + ram[i].size;
 
-			for (uint64_t at = ram[i].pa; at < end; at += steps[s])
-				if (is_ours_at (finder, at)) {
+			for (uint64_t at = ram[i].pa; at < end; at += steps[s]) {
+				g_autoptr (GError) error = NULL;
+
+				if (is_ours_at (finder, at, &error)) {
 					*ret_phys_base = at;
 					return TRUE;
 				}
+				/* Lost, or cancelled. */
+				if (error && !g_error_matches (
+						     error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT))
+					return FALSE;
+			}
 		}
 	return FALSE;
 }
@@ -197,14 +213,6 @@ scan_near (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
 
 	kd_memory_notes_scan (args[1], args[0], from, pa - from + IMAGE_MAX);
 	return TRUE;
-}
-
-static gboolean
-memory_is_fast (KdTarget *target)
-{
-	const char *path = kd_target_memory_path (target).path;
-
-	return path && g_str_has_prefix (path, "direct");
 }
 
 void
@@ -395,7 +403,7 @@ kd_find_kernel (
 			place.phys_base);
 		return FALSE;
 	}
-	if (finder.has_id && is_ours_at (&finder, place.phys_base)) {
+	if (finder.has_id && is_ours_at (&finder, place.phys_base, NULL)) {
 		memcpy (place.id, finder.id, finder.id_len);
 		place.id_len = finder.id_len;
 	}

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "kernel/find-build-id.h"
 #include "toy-machine.h"
 
 /* argv: the toy's file, one of another build, and one for another machine (this program). */
@@ -255,6 +256,46 @@ test_by_build_id (void)
 	g_assert_cmpstr (kd_image_path (kd_kernel_image (kernel)), ==, path);
 }
 
+/* Notes as hostile memory may have them. */
+static void
+test_notes (void)
+{
+#define WORDS(...)                                                                                 \
+	((const uint32_t[]){__VA_ARGS__}), sizeof (const uint32_t[])                               \
+	{                                                                                          \
+		__VA_ARGS__                                                                        \
+	}
+	static const uint32_t gnu = 0x00554e47; /* "GNU" */
+	const struct {
+		const char *name;
+		const void *bytes;
+		size_t len, offset, id_len; /* id_len 0: none is found */
+	} rows[] = {
+		{"plain", WORDS (4, 4, 3, gnu, 0x11223344), 16, 4},
+		{"after-another", WORDS (4, 4, 1, gnu, 0, 4, 4, 3, gnu, 0x11223344), 36, 4},
+		{"name-padded", WORDS (2, 4, 1, 0x41, 0, 4, 4, 3, gnu, 0x11223344), 36, 4},
+		{"empty", "", 0, 0, 0},
+		{"header-cut", WORDS (4, 4), 0, 0},
+		{"id-cut", WORDS (4, 20, 3, gnu, 0x11223344), 0, 0},
+		{"id-of-no-bytes", WORDS (4, 0, 3, gnu), 0, 0},
+		{"id-too-long", WORDS (4, 0x10000, 3, gnu, 0x11223344), 0, 0},
+		{"name-beyond", WORDS (0xfffffffc, 4, 3, gnu, 0x11223344), 0, 0},
+		{"other-name", WORDS (4, 4, 3, 0x00584e47, 0x11223344), 0, 0},
+	};
+#undef WORDS
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		size_t offset = 99, id_len = 99;
+		gboolean found =
+			kd_notes_find_build_id (rows[i].bytes, rows[i].len, &offset, &id_len);
+
+		g_test_message ("%s", rows[i].name);
+		g_assert_cmpint (found, ==, rows[i].id_len != 0);
+		g_assert_cmpuint (offset, ==, found ? rows[i].offset : 99);
+		g_assert_cmpuint (id_len, ==, found ? rows[i].id_len : 99);
+	}
+}
+
 int
 main (int argc, char **argv)
 {
@@ -268,6 +309,7 @@ main (int argc, char **argv)
 
 		g_test_add_data_func (path, GSIZE_TO_POINTER (i), test_way);
 	}
+	g_test_add_func ("/find-kernel/notes", test_notes);
 	g_test_add_func ("/find-kernel/other-build", test_other_build);
 	g_test_add_func ("/find-kernel/other-machine", test_other_machine);
 	g_test_add_func ("/find-kernel/nothing-there", test_nothing_there);

@@ -397,9 +397,10 @@ forget_value (const Expr *e, KdObject *object)
 }
 
 static gboolean
-postfix_member (Expr *e, KdObject *ret, size_t start, GError **error)
+postfix_member (Expr *e, KdObject *ret, GError **error)
 {
 	g_autofree char *name = NULL;
+	size_t start;
 
 	if (!advance (e, error))
 		return FALSE;
@@ -413,9 +414,12 @@ postfix_member (Expr *e, KdObject *ret, size_t start, GError **error)
 	return kd_object_member (ret, name, ret, error) || locate (start, error);
 }
 
+/* `again`: what is left of it is an index too. */
 static gboolean
-postfix_index (Expr *e, KdObject *ret, size_t start, GError **error)
+postfix_index (Expr *e, KdObject *ret, gboolean again, GError **error)
 {
+	g_autoptr (GError) why = NULL;
+	size_t start;
 	uint64_t index;
 	KdObject number;
 
@@ -429,8 +433,15 @@ postfix_index (Expr *e, KdObject *ret, size_t start, GError **error)
 		return kd_expr_fail_at (
 			start, KD_KERNEL_ERROR_TYPE, "what is left of it is no array", error);
 	forget_value (e, ret);
-	return kd_object_index (ret, e->skip ? 0 : (int64_t)index, ret, error) ||
-	       locate (start, error);
+	if (kd_object_index (ret, e->skip ? 0 : (int64_t)index, ret, &why))
+		return TRUE;
+	/* pahole multiplies the dimensions. */
+	if (again && g_error_matches (why, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE))
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
+			"%s (BTF gives arrays of arrays one dimension)", why->message);
+	else
+		g_propagate_error (error, g_steal_pointer (&why));
+	return locate (start, error);
 }
 
 static gboolean
@@ -438,15 +449,15 @@ parse_postfix (Expr *e, KdObject *ret, GError **error)
 {
 	if (!parse_primary (e, ret, error))
 		return FALSE;
-	for (;;) {
-		size_t start = e->token.start;
-
+	for (gboolean again = FALSE;;) {
 		if (is_op (e, '.') || is_op (e, KD_OP_ARROW)) {
-			if (!postfix_member (e, ret, start, error))
+			if (!postfix_member (e, ret, error))
 				return FALSE;
+			again = FALSE;
 		} else if (is_op (e, '[')) {
-			if (!postfix_index (e, ret, start, error))
+			if (!postfix_index (e, ret, again, error))
 				return FALSE;
+			again = TRUE;
 		} else {
 			return TRUE;
 		}

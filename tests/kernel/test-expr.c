@@ -134,6 +134,8 @@ static const struct {
 	{"remainder", "1 % (2 - 2)", kd_kernel_error_quark, KD_KERNEL_ERROR_RANGE, 3, "zero"},
 	{"shift", "1 << 64", kd_kernel_error_quark, KD_KERNEL_ERROR_RANGE, 3, "shift"},
 	{"index", "the_item.table[4]", kd_kernel_error_quark, KD_KERNEL_ERROR_RANGE, 16, "4"},
+	{"index-of-element", "the_item.table[0][1]", kd_kernel_error_quark, KD_KERNEL_ERROR_TYPE,
+		19, "one dimension"},
 	{"cpu", "per_cpu(cpu_item, 2)", kd_kernel_error_quark, KD_KERNEL_ERROR_RANGE, 9, "no CPU"},
 	{"deref-integer", "*1", kd_kernel_error_quark, KD_KERNEL_ERROR_TYPE, 1, "no pointer"},
 	{"deref-void", "*(void *)0xffff000000010000 + 1", kd_kernel_error_quark,

@@ -55,6 +55,21 @@ op_read (void *data, KdSpaceKind space, uint64_t va, void *buf, size_t len)
 }
 
 static gboolean
+op_read_file (void *data, uint64_t addr, void *buf, size_t len)
+{
+	Context *context = data;
+	const void *bytes;
+	uint64_t link;
+
+	if (!kd_kernel_link_addr (context->kernel, addr, &link))
+		return FALSE;
+	bytes = kd_image_bytes (kd_kernel_image (context->kernel), link, len);
+	if (bytes)
+		memcpy (buf, bytes, len);
+	return bytes != NULL;
+}
+
+static gboolean
 op_image_addr (void *data, KdSpaceKind space, uint64_t va, uint64_t *ret_addr)
 {
 	Context *context = data;
@@ -213,6 +228,7 @@ op_size_of (void *data, const char *type_name)
 
 static const KdUnwindOps kernel_ops = {
 	.read = op_read,
+	.read_file = op_read_file,
 	.image_addr = op_image_addr,
 	.symbol_at = op_symbol_at,
 	.symbol = op_symbol,

@@ -86,8 +86,10 @@ kd_unwind_prove (KdUnwind *unwind, const KdUnwindFrame *callee, KdUnwindFrame *n
 	/* Calls are read where the image has them: a hypervisor's own view of it is the same code.
 	 */
 	if (next->image_pc < sizeof code ||
-		!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, next->image_pc - sizeof code,
-			code, sizeof code)) {
+		(!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, next->image_pc - sizeof code,
+			 code, sizeof code) &&
+			!unwind->ops->read_file (
+				unwind->data, next->image_pc - sizeof code, code, sizeof code))) {
 		next->note = g_strdup ("the code before this address cannot be read");
 		return;
 	}

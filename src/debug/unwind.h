@@ -107,6 +107,8 @@ typedef struct {
 typedef struct {
 	/* Memory of the space; FALSE: not there. */
 	gboolean (*read) (void *data, KdSpaceKind space, uint64_t va, void *buf, size_t len);
+	/* The image's code as its file has it, for code whose memory was given back (__init). */
+	gboolean (*read_file) (void *data, uint64_t addr, void *buf, size_t len);
 	/* Address in the kernel image of code at `va`; FALSE: not of the image and no module. */
 	gboolean (*image_addr) (void *data, KdSpaceKind space, uint64_t va, uint64_t *ret_addr);
 	gboolean (*symbol_at) (void *data, uint64_t addr, KdKernelSymbol *ret_symbol);

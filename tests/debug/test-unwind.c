@@ -114,6 +114,12 @@ op_read (void *data, KdSpaceKind space, uint64_t va, void *buf, size_t len)
 }
 
 static gboolean
+op_read_file (void *data, uint64_t addr, void *buf, size_t len)
+{
+	return FALSE;
+}
+
+static gboolean
 op_symbol_at (void *data, uint64_t addr, KdKernelSymbol *ret_symbol)
 {
 	World *world = data;
@@ -232,6 +238,7 @@ op_size_of (void *data, const char *type)
 
 static const KdUnwindOps ops = {
 	.read = op_read,
+	.read_file = op_read_file,
 	.image_addr = op_image_addr,
 	.symbol_at = op_symbol_at,
 	.symbol = op_symbol,

@@ -17,9 +17,10 @@ struct KdRspClient {
 	size_t out_done;    /* of `out`: written already */
 	GByteArray *last;   /* the request in flight, framed, for retransmission */
 	GByteArray *output; /* decoded text of an OUTPUT event */
-	gboolean busy;
-	KdRspExpect expect; /* of the request in flight */
-	gboolean acked;     /* the stub said '+' to it */
+	KdRspExpect expects[KD_RSP_WINDOW_MAX]; /* of the requests in flight, a ring */
+	guint first, n_flight;
+	guint window;
+	guint unacked; /* of them the stub has not said '+' to */
 	gboolean no_ack;
 	gboolean seen_packet; /* a good packet came at some time */
 	guint sent;           /* times `last` was sent */
@@ -36,6 +37,7 @@ kd_rsp_client_new (void)
 	client->out = g_byte_array_new();
 	client->last = g_byte_array_new();
 	client->output = g_byte_array_new();
+	client->window = 1;
 	return client;
 }
 
@@ -60,13 +62,27 @@ kd_rsp_client_get_features (const KdRspClient *client)
 gboolean
 kd_rsp_client_is_busy (const KdRspClient *client)
 {
-	return client->busy;
+	return client->n_flight > 0;
 }
 
 gboolean
 kd_rsp_client_is_running (const KdRspClient *client)
 {
-	return client->busy && client->expect == KD_RSP_EXPECT_RESUME;
+	return client->n_flight > 0 && client->expects[client->first] == KD_RSP_EXPECT_RESUME;
+}
+
+void
+kd_rsp_client_set_window (KdRspClient *client, guint window)
+{
+	client->window = CLAMP (window, 1, KD_RSP_WINDOW_MAX);
+}
+
+/* No request is in flight any more. */
+static void
+give_up (KdRspClient *client)
+{
+	client->n_flight = 0;
+	client->unacked = 0;
 }
 
 static void
@@ -96,9 +112,11 @@ kd_rsp_client_out_written (KdRspClient *client, size_t len)
 gboolean
 kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error)
 {
-	if (client->busy) {
+	if (client->n_flight > 0 &&
+		(client->n_flight >= client->window || req->expect != KD_RSP_EXPECT_REPLY ||
+			client->expects[client->first] != KD_RSP_EXPECT_REPLY)) {
 		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_STATE,
-			client->expect == KD_RSP_EXPECT_RESUME
+			kd_rsp_client_is_running (client)
 				? "the machine is running"
 				: "a request to the stub is still unanswered");
 		return FALSE;
@@ -112,11 +130,22 @@ kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error
 	g_byte_array_set_size (client->last, 0);
 	kd_rsp_frame_encode (client->last, req->payload->str, req->payload->len);
 	queue (client, client->last->data, client->last->len);
-	client->busy = TRUE;
-	client->expect = req->expect;
-	client->acked = FALSE;
+	client->expects[(client->first + client->n_flight) % KD_RSP_WINDOW_MAX] = req->expect;
+	client->n_flight++;
+	if (!client->no_ack)
+		client->unacked++;
 	client->sent = 1;
 	client->nacked = 0;
+	return TRUE;
+}
+
+gboolean
+kd_rsp_client_resend (KdRspClient *client)
+{
+	if (client->n_flight != 1 || client->unacked != 1)
+		return FALSE;
+	client->sent++;
+	queue (client, client->last->data, client->last->len);
 	return TRUE;
 }
 
@@ -142,7 +171,7 @@ is_no_stub (const KdRspClient *client)
 static gboolean
 no_stub (KdRspClient *client, GError **error)
 {
-	client->busy = FALSE;
+	give_up (client);
 	g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_MALFORMED,
 		"the peer does not speak the GDB remote protocol");
 	return FALSE;
@@ -153,10 +182,10 @@ static gboolean
 retransmit (KdRspClient *client, GError **error)
 {
 	/* After its '+' a '-' is line noise: sending again would run the request twice. */
-	if (!client->busy || client->acked || client->no_ack || is_no_stub (client))
+	if (client->unacked == 0 || is_no_stub (client))
 		return TRUE;
-	if (client->sent > KD_RSP_RETRIES_MAX) {
-		client->busy = FALSE;
+	if (client->n_flight > 1 || client->sent > KD_RSP_RETRIES_MAX) {
+		give_up (client);
 		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_RETRIES,
 			"the stub refused a request %u times", client->sent);
 		return FALSE;
@@ -170,10 +199,11 @@ retransmit (KdRspClient *client, GError **error)
 static gboolean
 damaged (KdRspClient *client, const GError *why, GError **error)
 {
-	gboolean hopeless = why->code == KD_PROTO_ERROR_TOO_LARGE || client->no_ack;
+	gboolean hopeless =
+		why->code == KD_PROTO_ERROR_TOO_LARGE || client->no_ack || client->n_flight > 1;
 
 	/* The packet that cut it off follows. */
-	if (why->code == KD_PROTO_ERROR_TRUNCATED)
+	if (why->code == KD_PROTO_ERROR_TRUNCATED && client->n_flight <= 1)
 		return TRUE;
 	if (!client->no_ack && why->code == KD_PROTO_ERROR_TOO_LARGE)
 		queue (client, "+", 1);
@@ -181,7 +211,7 @@ damaged (KdRspClient *client, const GError *why, GError **error)
 		queue (client, "-", 1);
 		return TRUE;
 	}
-	client->busy = FALSE;
+	give_up (client);
 	client->nacked = 0;
 	if (hopeless)
 		g_propagate_error (error, g_error_copy (why));
@@ -209,12 +239,12 @@ take_output (KdRspClient *client, const KdRspFrame *frame)
 
 /* Questions about features answer themselves here. An empty answer is a no, not a failure. */
 static gboolean
-take_answer (KdRspClient *client, const KdRspFrame *frame, GError **error)
+take_answer (KdRspClient *client, KdRspExpect expect, const KdRspFrame *frame, GError **error)
 {
 	g_autoptr (GError) why = NULL;
 	gboolean ok = TRUE;
 
-	switch (client->expect) {
+	switch (expect) {
 	case KD_RSP_EXPECT_SUPPORTED:
 		ok = kd_rsp_parse_supported (frame->payload, frame->len, &client->features, &why);
 		break;
@@ -244,6 +274,7 @@ static KdDecode
 take_packet (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event, GError **error)
 {
 	gboolean is_stop = kd_stop_reply_matches (frame->payload, frame->len);
+	KdRspExpect expect = client->expects[client->first];
 	KdRspEventKind kind;
 
 	client->seen_packet = TRUE;
@@ -255,16 +286,18 @@ take_packet (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event
 			client->output->len - 1};
 		return KD_DECODE_MESSAGE;
 	}
-	if (!client->busy)
+	if (client->n_flight == 0)
 		kind = is_stop ? KD_RSP_EVENT_STOP : KD_RSP_EVENT_STRAY;
-	else if (is_stop && client->expect != KD_RSP_EXPECT_STOP &&
-		 client->expect != KD_RSP_EXPECT_RESUME)
+	else if (is_stop && expect != KD_RSP_EXPECT_STOP && expect != KD_RSP_EXPECT_RESUME)
 		kind = KD_RSP_EVENT_STOP;
 	else
 		kind = KD_RSP_EVENT_REPLY;
 	if (kind == KD_RSP_EVENT_REPLY) {
-		client->busy = FALSE;
-		if (!take_answer (client, frame, error))
+		client->first = (client->first + 1) % KD_RSP_WINDOW_MAX;
+		client->n_flight--;
+		/* An answer says that the request came, whatever became of its '+'. */
+		client->unacked = MIN (client->unacked, client->n_flight);
+		if (!take_answer (client, expect, frame, error))
 			return KD_DECODE_FAILED;
 	}
 	*ret_event = (KdRspEvent){kind, frame->payload, frame->len};
@@ -282,7 +315,8 @@ take_frame (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event,
 		*ret_event = (KdRspEvent){KD_RSP_EVENT_NOTIFICATION, frame->payload, frame->len};
 		return KD_DECODE_MESSAGE;
 	case KD_RSP_FRAME_ACK:
-		client->acked = client->busy;
+		if (client->unacked > 0)
+			client->unacked--;
 		return KD_DECODE_MORE;
 	case KD_RSP_FRAME_NACK:
 		return retransmit (client, error) ? KD_DECODE_MORE : KD_DECODE_FAILED;
@@ -330,9 +364,9 @@ kd_rsp_client_feed (KdRspClient *client, const void *data, size_t len, size_t *r
 gboolean
 kd_rsp_client_eof (KdRspClient *client, GError **error)
 {
-	gboolean busy = client->busy;
+	gboolean busy = client->n_flight > 0;
 
-	client->busy = FALSE;
+	give_up (client);
 	kd_rsp_decoder_reset (client->dec);
 	if (!busy)
 		return TRUE;

@@ -13,6 +13,7 @@
  * (acks, retransmissions).
  */
 #define KD_RSP_RETRIES_MAX 5 /* for one request or one reply, each direction */
+#define KD_RSP_WINDOW_MAX 32 /* requests in flight at once */
 
 typedef enum {
 	KD_RSP_EVENT_REPLY, /* ends the request in flight; payload for the parser of that request */
@@ -39,10 +40,26 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdRspClient, kd_rsp_client_free)
 const KdRspFeatures *kd_rsp_client_get_features (const KdRspClient *client);
 
 /*
- * Queues a request. KD_PROTO_ERROR_STATE when one is in flight, TOO_LARGE when it is over the
- * stub's packet size. The expected answer is the builder's.
+ * How many requests may be in flight, 1 (as the protocol has it) to KD_RSP_WINDOW_MAX. More only
+ * for a stub known to take them: QEMU's reads the next request as the ack of its last answer
+ * (7.2 gdbstub.c, gdb_read_byte). Nothing can be sent again then: a damaged packet with several in
+ * flight fails all of them, and the connection is of no more use.
+ */
+void kd_rsp_client_set_window (KdRspClient *client, guint window);
+
+/*
+ * Queues a request. KD_PROTO_ERROR_STATE when the window is full, or when this request or the one
+ * in flight expects more than one packet of reply; TOO_LARGE when it is over the stub's packet
+ * size. The expected answer is the builder's. Answers come in the order of the requests.
  */
 gboolean kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error);
+
+/*
+ * Queues the one request in flight again, for a caller who knows that its first byte was lost: QEMU
+ * takes a byte that comes while the machine runs as a wish to stop. FALSE: the stub has said that
+ * it got the request, or there is none, or several.
+ */
+gboolean kd_rsp_client_resend (KdRspClient *client);
 
 /* Queues the interrupt byte; STATE unless the machine runs on our request. The stop comes as that
  * request's REPLY. */

@@ -68,6 +68,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		.address = kd_args_string (given, "address"),
 		.qmp = kd_args_string (given, "qmp"),
 		.no_direct = kd_args_flag (given, "no-direct"),
+		.note_dir = session->runtime_dir,
 	};
 	JsonObject *result;
 
@@ -77,6 +78,8 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	kd_target_set_cancellable (session->target, session->cancellable);
+	g_free (session->notice);
+	session->notice = g_strdup (kd_target_cleaned_up (session->target));
 	if (!open_kernel (session, given, error) ||
 		(kd_args_flag (given, "running") && !kd_target_cont (session->target, error))) {
 		g_prefix_error (error, "attach: ");

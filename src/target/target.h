@@ -63,17 +63,34 @@ typedef struct {
 				socket */
 	gboolean no_direct;  /* do not read QEMU's memory directly (option for tests and bench) */
 	unsigned timeout_ms; /* for one reply; 0: default */
+	/*
+	 * Private folder for notes of what must be put right should this process die: one file a
+	 * stub, named after its address, there from open to detach. NULL: none is written or read.
+	 */
+	const char *note_dir;
 } KdTargetOptions;
 
 /* Connects, reads features, target.xml, CPUs, the RAM map. The machine is stopped on success. */
 KdTarget *kd_target_open_qemu (
 	const KdTargetOptions *options, GCancellable *cancellable, GError **error);
-/* Removes our breakpoints, resumes if `resume`, closes. The target stays allocated, state LOST. */
+/*
+ * Removes our breakpoints, closes, and with `resume` leaves a machine running that ran when it was
+ * attached to or was resumed since; one that was paused before (QMP `stop`, -S) stays paused. That
+ * is known from QMP or, for -S, from the stub's monitor; not known, it is resumed, as by gdb. The
+ * target stays allocated, state LOST.
+ */
 gboolean kd_target_detach (KdTarget *target, gboolean resume, GError **error);
 void kd_target_free (KdTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdTarget, kd_target_free)
 
+/* Takes a reference; NULL: nothing can be cancelled. */
 void kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable);
+
+/*
+ * One line for the user on what a kvmdbg that died had left on this stub and was put right at open
+ * ("removed 2 breakpoints left by kvmdbgd (process 12), which died"); NULL: nothing.
+ */
+const char *kd_target_cleaned_up (const KdTarget *target);
 
 const KdArch *kd_target_arch (const KdTarget *target);
 KdTargetState kd_target_state (const KdTarget *target);
@@ -113,6 +130,11 @@ gboolean kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *na
 /* Writes, reads back, and fails with REMOTE when the stub dropped the write. */
 gboolean kd_target_reg_set (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
+/*
+ * Reads into the cache, in few round trips, what a caller is about to ask one by one: the registers
+ * of `group`, or all for NULL. Those the stub cannot give stay absent.
+ */
+gboolean kd_target_reg_prefetch (KdTarget *target, unsigned cpu, const char *group, GError **error);
 /* Mode from registers; UNKNOWN when the machine runs. */
 KdCpuState kd_target_cpu_state (KdTarget *target, unsigned cpu);
 /* KdArch.regime on the CPU's registers. */
@@ -120,9 +142,14 @@ gboolean kd_target_cpu_regime (
 	KdTarget *target, unsigned cpu, KdRegimeKind kind, KdRegime *ret_regime, GError **error);
 
 /* --- memory --- */
-/* Physical memory within RAM only. All `len` bytes or FAULT at the first hole. Fastest path there
- * is. */
+/*
+ * Physical memory within RAM only. All `len` bytes or FAULT at the first hole. Fastest path there
+ * is. Where the RAM map is not known (kd_target_ram() is empty) the stub's physical mode is asked
+ * all the same, which gives zeros for holes. RUNNING when only the stub could answer and the
+ * machine runs.
+ */
 gboolean kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error);
+/* Through the stub, whatever the path of reads: QEMU must see it to drop code it has translated. */
 gboolean kd_target_write_phys (
 	KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error);
 /*
@@ -134,6 +161,9 @@ const void *kd_target_map_phys (KdTarget *target, uint64_t pa, size_t len);
  */
 gboolean kd_target_read_virt (KdTarget *target, const KdRegime *regime, uint64_t va, void *buf,
 	size_t len, GError **error);
+/* As kd_target_write_phys(); nothing is written when a page of the range is not mapped. */
+gboolean kd_target_write_virt (KdTarget *target, const KdRegime *regime, uint64_t va,
+	const void *buf, size_t len, GError **error);
 /* Whatever CPU `cpu` sees now, asked of the stub with `m`. */
 gboolean kd_target_read_cpu (
 	KdTarget *target, unsigned cpu, uint64_t va, void *buf, size_t len, GError **error);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/target-private.h"
+
+#include <inttypes.h>
+
+#define BREAKS_MAX 256
+
+static gboolean
+is_watch (KdBreakKind kind)
+{
+	return kind >= KD_WATCH_WRITE;
+}
+
+/* RSP's Z types are in the order of ours. */
+static gboolean
+ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
+{
+	KdRspRequest *request = kd_rsp_link_request (target->rsp);
+	KdRspBreak type = (KdRspBreak)point->kind;
+	/* A breakpoint's length is its kind; QEMU takes any, gdb says 4 for arm64. */
+	uint64_t len = is_watch (point->kind) ? point->len : 4;
+
+	if (insert)
+		kd_rsp_request_insert_break (request, type, point->va, len);
+	else
+		kd_rsp_request_remove_break (request, type, point->va, len);
+	return kd_target_result (target, kd_rsp_link_ask_ok (target->rsp, error));
+}
+
+/* The stub counts nothing: two of the same at one place are one to it. */
+static gboolean
+is_shared (const KdTarget *target, const KdBreak *point)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		const KdBreak *other = &g_array_index (target->breaks, KdBreak, i);
+
+		if (other->number != point->number && other->inserted &&
+			other->kind == point->kind && other->va == point->va &&
+			other->len == point->len)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+int
+kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
+	const char *text, GError **error)
+{
+	KdBreak point = {.number = target->next_break, .kind = kind, .va = va, .len = len};
+
+	if (!kd_target_check_stopped (target, error))
+		return 0;
+	if (target->breaks->len == BREAKS_MAX) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"there are %u breakpoints already", BREAKS_MAX);
+		return 0;
+	}
+	if (is_watch (kind) && (len == 0 || va + len < va)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"cannot watch 0x%" PRIx64 " bytes at 0x%" PRIx64, len, va);
+		return 0;
+	}
+	if (!is_shared (target, &point) && !ask (target, TRUE, &point, error)) {
+		g_prefix_error (error, "breakpoint at 0x%" PRIx64 ": ", va);
+		return 0;
+	}
+	point.inserted = TRUE;
+	point.text = g_strdup (text);
+	g_array_append_val (target->breaks, point);
+	kd_target_note_write (target);
+	return target->next_break++;
+}
+
+gboolean
+kd_target_break_delete (KdTarget *target, int number, GError **error)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->number != number)
+			continue;
+		if (point->inserted && !is_shared (target, point)) {
+			if (!kd_target_check_stopped (target, error))
+				return FALSE;
+			if (!ask (target, FALSE, point, error)) {
+				g_prefix_error (error, "breakpoint %d: ", number);
+				return FALSE;
+			}
+		}
+		g_free ((char *)point->text);
+		g_array_remove_index (target->breaks, i);
+		kd_target_note_write (target);
+		return TRUE;
+	}
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND, "no breakpoint %d", number);
+	return FALSE;
+}
+
+const KdBreak *
+kd_target_breaks (const KdTarget *target, unsigned *ret_nr)
+{
+	*ret_nr = target->breaks->len;
+	return (const KdBreak *)(void *)target->breaks->data;
+}
+
+void
+kd_target_breaks_remove_all (KdTarget *target)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->inserted && target->state == KD_TARGET_STOPPED &&
+			!is_shared (target, point))
+			ask (target, FALSE, point, NULL);
+		point->inserted = FALSE;
+	}
+	kd_target_breaks_clear (target);
+}
+
+void
+kd_target_breaks_clear (KdTarget *target)
+{
+	for (guint i = 0; i < target->breaks->len; i++)
+		g_free ((char *)g_array_index (target->breaks, KdBreak, i).text);
+	g_array_set_size (target->breaks, 0);
+}
+
+gboolean
+kd_target_breaks_at (const KdTarget *target, uint64_t va)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		const KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->inserted && !is_watch (point->kind) && point->va == va)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Is it the one that stopped the machine? */
+static gboolean
+is_hit (const KdTarget *target, const KdBreak *point, uint64_t pc)
+{
+	uint64_t watched = target->stop.watch_addr.value;
+
+	if (target->stop.reason == KD_STOP_WATCHPOINT)
+		return is_watch (point->kind) && watched >= point->va &&
+		       watched - point->va < point->len;
+	return !is_watch (point->kind) && point->va == pc;
+}
+
+void
+kd_target_breaks_judge (KdTarget *target)
+{
+	unsigned cpu = target->stop.cpu < 0 ? 0 : (unsigned)target->stop.cpu;
+	uint64_t pc = 0;
+
+	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL))
+		return;
+	for (guint i = 0; i < target->breaks->len; i++) {
+		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (!is_hit (target, point, pc))
+			continue;
+		point->hits++;
+		/* The first of several at one place names the stop. */
+		if (target->stop.breakpoint == 0)
+			target->stop.breakpoint = point->number;
+		if (target->stop.reason == KD_STOP_SIGNAL)
+			target->stop.reason = KD_STOP_BREAKPOINT;
+	}
+}

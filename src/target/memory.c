@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "target/qemu-process.h"
+#include "target/target-private.h"
+
+#define PAGE ((uint64_t)4096)
+#define PAGES_MAX 16384 /* cached for one stop: 64 MiB */
+#define PMEMSAVE_MAX ((size_t)64 << 20)
+
+void
+kd_target_memory_forget (KdTarget *target)
+{
+	if (target->pages)
+		g_hash_table_remove_all (target->pages);
+	for (unsigned i = 0; target->tlb && i < KD_TLB_SIZE; i++)
+		target->tlb[i].va = 1; /* no page starts there */
+}
+
+void
+kd_target_memory_clear (KdTarget *target)
+{
+	g_clear_pointer (&target->pages, g_hash_table_unref);
+	g_clear_pointer (&target->ram, g_array_unref);
+	g_clear_pointer (&target->ranges, g_array_unref);
+	g_clear_pointer (&target->tlb, g_free);
+	g_clear_pointer (&target->path_why, g_free);
+}
+
+const KdRamRange *
+kd_target_ram (KdTarget *target, unsigned *ret_nr)
+{
+	*ret_nr = target->ranges->len;
+	return (const KdRamRange *)(void *)target->ranges->data;
+}
+
+KdMemoryPath
+kd_target_memory_path (const KdTarget *target)
+{
+	static const char *const names[] = {"none", "direct-mmap", "direct-vm", "rsp", "qmp"};
+
+	return (KdMemoryPath){names[target->path], target->path_why};
+}
+
+const void *
+kd_target_map_phys (KdTarget *target, uint64_t pa, size_t len)
+{
+	const KdRamBlock *block = kd_ram_map_find (target->ram, pa);
+
+	if (target->path != KD_PATH_MMAP || !block || !block->map ||
+		len > block->size - (pa - block->pa))
+		return NULL;
+	return block->map + (pa - block->pa);
+}
+
+/* --- the map --- */
+
+static void
+find_ram (KdTarget *target)
+{
+	g_autofree char *text = kd_target_hmp (target, "info mtree -f", NULL);
+
+	if (!text)
+		return;
+	g_array_unref (target->ram);
+	target->ram = kd_mtree_parse (text);
+	for (guint i = 0; i < target->ram->len; i++) {
+		KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
+		g_autofree char *question = g_strdup_printf ("gpa2hva 0x%" PRIx64, block->pa);
+		g_autofree char *answer = kd_target_hmp (target, question, NULL);
+		KdRamRange range = {block->pa, block->size, block->name};
+
+		if (!answer || !kd_gpa2hva_parse (answer, &block->hva))
+			block->hva = 0;
+		g_array_append_val (target->ranges, range);
+	}
+}
+
+/* --- mapped --- */
+
+static gboolean
+is_file (int fd, const KdMapping *mapping)
+{
+	struct stat st;
+
+	return fstat (fd, &st) == 0 && st.st_ino == mapping->inode &&
+	       major (st.st_dev) == mapping->dev_major && minor (st.st_dev) == mapping->dev_minor;
+}
+
+/* The file behind a shared mapping of QEMU's, opened through /proc. -1: no permission, or none
+ * found. */
+static int
+open_mapping (int pid, const KdMapping *mapping)
+{
+	g_autofree char *by_range = g_strdup_printf (
+		"/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start, mapping->end);
+	g_autofree char *fd_dir = g_strdup_printf ("/proc/%d/fd", pid);
+	g_autoptr (GDir) fds = NULL;
+	const char *name;
+	int fd = open (by_range, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0 && is_file (fd, mapping))
+		return fd;
+	if (fd >= 0)
+		close (fd);
+	fds = g_dir_open (fd_dir, 0, NULL);
+	while (fds && (name = g_dir_read_name (fds))) {
+		g_autofree char *path = g_build_filename (fd_dir, name, NULL);
+		struct stat st;
+
+		/* Looked at before it is opened: opening a device or a FIFO does things. */
+		if (stat (path, &st) < 0 || !S_ISREG (st.st_mode) || st.st_ino != mapping->inode)
+			continue;
+		fd = open (path, O_RDONLY | O_CLOEXEC);
+		if (fd >= 0 && is_file (fd, mapping))
+			return fd;
+		if (fd >= 0)
+			close (fd);
+	}
+	return -1;
+}
+
+static gboolean
+map_block (KdTarget *target, KdRamBlock *block, const char *maps)
+{
+	g_auto (KdMapping) mapping = {0};
+	struct stat st;
+	uint64_t offset;
+	void *map;
+	int fd;
+
+	if (!block->hva || !kd_proc_maps_find (maps, block->hva, &mapping) || !mapping.shared ||
+		!mapping.path || block->size > mapping.end - block->hva)
+		return FALSE;
+	offset = mapping.offset + (block->hva - mapping.start);
+	fd = open_mapping (target->pid, &mapping);
+	if (fd < 0)
+		return FALSE;
+	/* Pages behind the end of the file would kill us when touched. */
+	if (fstat (fd, &st) < 0 || offset % PAGE || (uint64_t)st.st_size < offset + block->size) {
+		close (fd);
+		return FALSE;
+	}
+	map = mmap (NULL, block->size, PROT_READ, MAP_SHARED, fd, (off_t)offset);
+	close (fd);
+	if (map == MAP_FAILED)
+		return FALSE;
+	block->map = map;
+	return TRUE;
+}
+
+static gboolean
+map_all (KdTarget *target)
+{
+	g_autofree char *path = g_strdup_printf ("/proc/%d/maps", target->pid);
+	g_autofree char *maps = NULL;
+	gboolean mapped = FALSE;
+
+	if (!g_file_get_contents (path, &maps, NULL, NULL))
+		return FALSE;
+	/* Flash and ROM are seldom shared: those blocks are read the other way. */
+	for (guint i = 0; i < target->ram->len; i++)
+		mapped |= map_block (target, &g_array_index (target->ram, KdRamBlock, i), maps);
+	return mapped;
+}
+
+/* --- raw reads, within one block --- */
+
+static gboolean
+read_vm (KdTarget *target, const KdRamBlock *block, uint64_t pa, void *buf, size_t len,
+	int *ret_errno)
+{
+	uint8_t *bytes = buf;
+
+	while (len) {
+		struct iovec local = {bytes, len};
+		struct iovec remote = {(void *)(uintptr_t)(block->hva + (pa - block->pa)), len};
+		ssize_t n = process_vm_readv (target->pid, &local, 1, &remote, 1, 0);
+
+		if (n <= 0) {
+			*ret_errno = n < 0 ? errno : EIO;
+			return FALSE;
+		}
+		bytes += n;
+		pa += (uint64_t)n;
+		len -= (size_t)n;
+	}
+	return TRUE;
+}
+
+static gboolean
+read_rsp (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	size_t got;
+
+	return kd_target_check_stopped (target, error) &&
+	       kd_target_result (target,
+		       kd_rsp_link_read_memory (target->rsp, TRUE, pa, buf, len, &got, error));
+}
+
+static gboolean
+pmemsave (KdTarget *target, const char *path, uint64_t pa, uint8_t *buf, size_t len, GError **error)
+{
+	JsonObject *args = json_object_new();
+	g_autoptr (JsonNode) reply = NULL;
+	g_autofree char *data = NULL;
+	gsize got;
+
+	kd_json_set_int (args, "val", (gint64)pa);
+	kd_json_set_int (args, "size", (gint64)len);
+	kd_json_set_string (args, "filename", path);
+	reply = kd_qmp_link_call (target->qmp, "pmemsave", args, error);
+	if (!reply || !g_file_get_contents (path, &data, &got, error))
+		return FALSE;
+	if (got != len) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
+			"pmemsave wrote %zu of %zu bytes", got, len);
+		return FALSE;
+	}
+	memcpy (buf, data, len);
+	return TRUE;
+}
+
+/* The slowest way, through a file: the only one when the stub has no physical mode, or the machine
+ * runs. */
+static gboolean
+read_qmp (KdTarget *target, uint64_t pa, uint8_t *buf, size_t len, GError **error)
+{
+	g_autofree char *dir = g_dir_make_tmp ("kvmdbg-XXXXXX", error);
+	g_autofree char *path = dir ? g_build_filename (dir, "memory", NULL) : NULL;
+	gboolean ok = dir != NULL;
+
+	for (size_t done = 0; ok && done < len;) {
+		size_t part = MIN (len - done, PMEMSAVE_MAX);
+
+		ok = pmemsave (target, path, pa + done, buf + done, part, error);
+		done += part;
+	}
+	if (path)
+		unlink (path);
+	if (dir)
+		rmdir (dir);
+	return ok;
+}
+
+static gboolean
+read_block (KdTarget *target, const KdRamBlock *block, uint64_t pa, void *buf, size_t len,
+	GError **error)
+{
+	int code = 0;
+
+	if (block && block->map) {
+		memcpy (buf, block->map + (pa - block->pa), len);
+		return TRUE;
+	}
+	if (block && block->hva && (target->path == KD_PATH_VM || target->path == KD_PATH_MMAP)) {
+		if (read_vm (target, block, pa, buf, len, &code))
+			return TRUE;
+		if (code == ESRCH) {
+			target->state = KD_TARGET_LOST;
+			g_set_error (
+				error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "QEMU has ended");
+			return FALSE;
+		}
+	}
+	if (target->path == KD_PATH_QMP ||
+		(target->state == KD_TARGET_RUNNING && target->qmp && target->pid))
+		return read_qmp (target, pa, buf, len, error);
+	return read_rsp (target, pa, buf, len, error);
+}
+
+/* --- with a cache of pages for the ways that cost a system call or more --- */
+
+static const uint8_t *
+cached_page (KdTarget *target, const KdRamBlock *block, uint64_t page, GError **error)
+{
+	uint8_t *bytes = g_hash_table_lookup (target->pages, &page);
+	uint64_t *key;
+
+	if (bytes)
+		return bytes;
+	if (g_hash_table_size (target->pages) >= PAGES_MAX)
+		g_hash_table_remove_all (target->pages);
+	bytes = g_malloc (PAGE);
+	if (!read_block (target, block, page, bytes, PAGE, error)) {
+		g_free (bytes);
+		return NULL;
+	}
+	key = g_new (uint64_t, 1);
+	*key = page;
+	g_hash_table_insert (target->pages, key, bytes);
+	return bytes;
+}
+
+/* Within one block (or, with no map at all, anywhere). */
+static gboolean
+read_part (KdTarget *target, const KdRamBlock *block, uint64_t pa, uint8_t *buf, size_t len,
+	GError **error)
+{
+	uint64_t first = pa & ~(PAGE - 1), last = (pa + len - 1) & ~(PAGE - 1);
+	gboolean whole_pages =
+		!block || (first >= block->pa && last + PAGE - block->pa <= block->size);
+
+	/* A running machine's memory is not kept, nor what is mapped or large. */
+	if ((block && block->map) || len >= 4 * PAGE || target->state == KD_TARGET_RUNNING ||
+		!whole_pages)
+		return read_block (target, block, pa, buf, len, error);
+	while (len) {
+		size_t in_page = pa & (PAGE - 1), part = MIN (len, PAGE - in_page);
+		const uint8_t *page = cached_page (target, block, pa - in_page, error);
+
+		if (!page)
+			return FALSE;
+		memcpy (buf, page + in_page, part);
+		pa += part;
+		buf += part;
+		len -= part;
+	}
+	return TRUE;
+}
+
+static gboolean
+set_hole (uint64_t pa, GError **error)
+{
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
+		"physical address 0x%" PRIx64 " is not RAM", pa);
+	return FALSE;
+}
+
+gboolean
+kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	uint8_t *bytes = buf;
+
+	if (len && pa + len - 1 < pa)
+		return set_hole (pa, error);
+	if (target->state == KD_TARGET_LOST)
+		return kd_target_check_stopped (target, error);
+	if (target->ram->len == 0)
+		return len == 0 || read_part (target, NULL, pa, bytes, len, error);
+	while (len) {
+		const KdRamBlock *block = kd_ram_map_find (target->ram, pa);
+		size_t part;
+
+		if (!block)
+			return set_hole (pa, error);
+		part = (size_t)MIN (len, block->size - (pa - block->pa));
+		if (!read_part (target, block, pa, bytes, part, error))
+			return FALSE;
+		pa += part;
+		bytes += part;
+		len -= part;
+	}
+	return TRUE;
+}
+
+gboolean
+kd_target_write_phys (KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error)
+{
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
+	if (target->ram->len && kd_ram_map_extent (target->ram, pa, len) < len)
+		return set_hole (pa, error);
+	kd_target_memory_forget (target);
+	return kd_target_result (
+		target, kd_rsp_link_write_memory (target->rsp, TRUE, pa, buf, len, error));
+}
+
+gboolean
+kd_target_read_cpu (
+	KdTarget *target, unsigned cpu, uint64_t va, void *buf, size_t len, GError **error)
+{
+	uint64_t ignored;
+	size_t got;
+
+	/* `m` is answered by the CPU of the last Hg, which reading a register sets. */
+	kd_target_registers_forget (target);
+	return kd_target_reg_get (target, cpu, target->arch->pc, &ignored, error) &&
+	       kd_target_result (target,
+		       kd_rsp_link_read_memory (target->rsp, FALSE, va, buf, len, &got, error));
+}
+
+/* --- choosing the path --- */
+
+/*
+ * Reads the same place directly and through the stub. A monitor of another QEMU, or an address
+ * space that is not what it says, would show other bytes.
+ */
+static gboolean
+agrees_with_stub (KdTarget *target)
+{
+	const KdRamBlock *largest = NULL;
+	uint8_t ours[512], theirs[512];
+	GError *ignored = NULL;
+
+	for (guint i = 0; i < target->ram->len; i++) {
+		const KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
+
+		if ((block->map || block->hva) && (!largest || block->size > largest->size))
+			largest = block;
+	}
+	if (!largest)
+		return FALSE;
+	/* The start of RAM holds the loader's first instructions, some way in the kernel's. */
+	for (uint64_t at = 0; at < 16 << 20 && at + sizeof ours <= largest->size;
+		at += (2 << 20) + PAGE) {
+		if (!read_rsp (target, largest->pa + at, theirs, sizeof theirs, &ignored)) {
+			g_clear_error (&ignored); /* no physical mode: nobody to ask */
+			return TRUE;
+		}
+		if (!read_block (target, largest, largest->pa + at, ours, sizeof ours, &ignored) ||
+			memcmp (ours, theirs, sizeof ours) != 0) {
+			g_clear_error (&ignored);
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static const char *
+try_direct (KdTarget *target, char **ret_owned)
+{
+	const KdRamBlock *block;
+	uint64_t word;
+	int code = 0;
+
+	if (!target->qmp)
+		return "no QMP, so nobody tells where QEMU keeps the machine's RAM";
+	if (target->ram->len == 0)
+		return "QEMU's monitor gave no map of the RAM";
+	if (!target->pid)
+		return "QEMU does not run on this machine, or its process was not found";
+	if (map_all (target)) {
+		target->path = KD_PATH_MMAP;
+		return NULL;
+	}
+	block = &g_array_index (target->ram, KdRamBlock, 0);
+	if (!block->hva)
+		return "QEMU does not tell where it keeps the RAM";
+	if (read_vm (target, block, block->pa, &word, sizeof word, &code)) {
+		target->path = KD_PATH_VM;
+		return NULL;
+	}
+	*ret_owned = g_strdup_printf ("QEMU's memory cannot be read (process %d): %s%s",
+		target->pid, g_strerror (code),
+		code == EPERM ? "; run as its user with ptrace allowed, or give QEMU shared memory"
+			      : "");
+	return *ret_owned;
+}
+
+void
+kd_target_memory_init (KdTarget *target, gboolean no_direct)
+{
+	g_autofree char *owned = NULL;
+	const char *why;
+
+	target->pages = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
+	target->tlb = g_new0 (KdTlbEntry, KD_TLB_SIZE);
+	kd_target_memory_forget (target);
+	target->ram = kd_ram_map_new();
+	target->ranges = g_array_new (FALSE, FALSE, sizeof (KdRamRange));
+	if (target->qmp)
+		find_ram (target);
+	why = no_direct ? "switched off by --no-direct" : try_direct (target, &owned);
+	if (!why && !agrees_with_stub (target)) {
+		why = "what is read directly is not what the stub shows: is this the monitor of "
+		      "another QEMU?";
+		target->path = KD_PATH_NONE;
+		/* Then its map says nothing either. */
+		g_array_set_size (target->ram, 0);
+		g_array_set_size (target->ranges, 0);
+	}
+	if (!why) {
+		target->path_why = target->path == KD_PATH_VM
+					   ? g_strdup ("QEMU's RAM is no shared file "
+						       "(memory-backend-memfd,share=on)")
+					   : NULL;
+		return;
+	}
+	target->path_why = g_strdup (why);
+	target->path = kd_rsp_link_features (target->rsp)->set & KD_RSP_HAS_QEMU_PHYS ? KD_PATH_RSP
+		       : target->qmp && target->pid                                   ? KD_PATH_QMP
+						    : KD_PATH_NONE;
+}

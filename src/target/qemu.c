@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
+#include "base/json.h"
+#include "target/qemu-process.h"
+#include "target/target-private.h"
+
+#define CONNECT_TIMEOUT_MS 5000
+#define REPLY_TIMEOUT_MS 20000
+
+static KdTarget *
+target_new (void)
+{
+	KdTarget *target = g_new0 (KdTarget, 1);
+
+	target->threads = g_array_new (FALSE, FALSE, sizeof (KdRspThread));
+	target->breaks = g_array_new (FALSE, TRUE, sizeof (KdBreak));
+	target->next_break = 1;
+	target->hg_cpu = -1;
+	target->was_running = TRUE;
+	target->state = KD_TARGET_STOPPED;
+	target->generation = 1;
+	target->stop = (KdStop){.reason = KD_STOP_ATTACH, .cpu = 0};
+	return target;
+}
+
+void
+kd_target_free (KdTarget *target)
+{
+	if (!target)
+		return;
+	kd_target_memory_clear (target);
+	kd_target_registers_clear (target);
+	kd_target_breaks_clear (target);
+	g_array_unref (target->breaks);
+	g_array_unref (target->threads);
+	kd_rsp_link_free (target->rsp);
+	kd_qmp_link_free (target->qmp);
+	g_clear_object (&target->cancellable);
+	g_free (target->stub);
+	g_free (target->qmp_address);
+	g_free (target->qmp_why);
+	g_free (target->version);
+	g_free (target->accel);
+	g_free (target->note_path);
+	g_free (target->cleaned_up);
+	g_free (target);
+}
+
+/* --- QMP --- */
+
+static void
+qmp_event (const char *name, JsonObject *data, void *user_data)
+{
+	KdTarget *target = user_data;
+
+	if (strcmp (name, "RESUME") == 0 && target->state == KD_TARGET_STOPPED)
+		target->check_running = TRUE;
+}
+
+static KdQmpLink *
+connect_qmp (const KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
+{
+	g_auto (KdPeer) peer = {0};
+	KdTransport *transport;
+	g_autoptr (KdQmpLink) link = NULL;
+	int owner;
+
+	if (!kd_peer_parse (address, &peer, error))
+		return NULL;
+	transport = kd_transport_connect (&peer, CONNECT_TIMEOUT_MS, cancellable, error);
+	if (!transport)
+		return NULL;
+	link = kd_qmp_link_new (transport, CONNECT_TIMEOUT_MS, cancellable, error);
+	if (!link)
+		return NULL;
+	owner = kd_qmp_link_peer_pid (link);
+	if (!owner && peer.kind == KD_TRANSPORT_TCP) {
+		g_auto (KdSocketOwner) listener = {0};
+
+		kd_socket_owner_find (&peer, &listener);
+		owner = listener.pid;
+	}
+	if (owner && target->pid && owner != target->pid) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s is the monitor of another process (%d) than the stub's (%d)", address,
+			owner, target->pid);
+		return NULL;
+	}
+	kd_qmp_link_set_timeout (link, REPLY_TIMEOUT_MS);
+	return g_steal_pointer (&link);
+}
+
+/* Tries the monitor that was named, else those on QEMU's command line. What fails is kept as the
+ * reason. */
+static gboolean
+find_qmp (KdTarget *target, const char *named, GCancellable *cancellable, GError **error)
+{
+	g_auto (GStrv) found = NULL;
+	const char *one[] = {named, NULL};
+	const char *const *candidates = one;
+
+	if (!named) {
+		if (target->pid)
+			found = kd_process_qmp_peers (target->pid);
+		candidates = (const char *const *)found;
+	}
+	if (!candidates || !candidates[0]) {
+		target->qmp_why = g_strdup (
+			target->pid
+				? "QEMU was started without one (-qmp unix:PATH,server=on,wait=off)"
+				: "QEMU's process is not on this machine or belongs to another "
+				  "user; name one with --qmp");
+		return TRUE;
+	}
+	for (size_t i = 0; candidates[i] && !target->qmp; i++) {
+		g_autoptr (GError) why = NULL;
+
+		target->qmp = connect_qmp (target, candidates[i], cancellable, &why);
+		if (target->qmp) {
+			target->qmp_address = g_strdup (candidates[i]);
+		} else if (named || g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+			/* What was asked for by name is not quietly done without. */
+			g_propagate_error (error, g_steal_pointer (&why));
+			return FALSE;
+		} else {
+			g_free (target->qmp_why);
+			target->qmp_why = g_strdup (why->message);
+		}
+	}
+	if (target->qmp) {
+		g_clear_pointer (&target->qmp_why, g_free);
+		kd_qmp_link_set_event_func (target->qmp, qmp_event, target);
+		target->version = g_strdup (kd_qmp_link_version (target->qmp));
+	}
+	return TRUE;
+}
+
+static gboolean
+query_bool (KdTarget *target, const char *command, const char *member, gboolean *ret)
+{
+	g_autoptr (JsonNode) reply = kd_qmp_link_call (target->qmp, command, NULL, NULL);
+
+	return reply &&
+	       kd_json_get_bool (kd_json_node_object (reply, NULL), member, TRUE, ret, NULL);
+}
+
+/* Before the stub is connected to, which stops the machine. */
+static void
+query_machine (KdTarget *target)
+{
+	gboolean kvm;
+
+	query_bool (target, "query-status", "running", &target->was_running);
+	if (query_bool (target, "query-kvm", "enabled", &kvm))
+		target->accel = g_strdup (kvm ? "kvm" : "tcg");
+}
+
+/* --- the stub --- */
+
+/* Anything that keeps the first talk from being RSP is told as what it looks like from here. */
+static gboolean
+explain_connect (const KdTarget *target, GError *why, GError **error)
+{
+	if (why->domain == G_IO_ERROR) {
+		g_propagate_error (error, why);
+		return FALSE;
+	}
+	if (kd_rsp_link_is_stub (target->rsp))
+		g_propagate_prefixed_error (error, why, "%s: ", target->stub);
+	else {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s is not a gdb stub, or serves another client: %s", target->stub,
+			why->message);
+		g_error_free (why);
+	}
+	return FALSE;
+}
+
+static gboolean
+ask_features (KdTarget *target, GError **error)
+{
+	KdRspRequest *request = kd_rsp_link_request (target->rsp);
+	g_autoptr (KdStopReply) reply = NULL;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	kd_rsp_request_supported (request);
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return FALSE;
+	/* The first request may have been eaten by the stop that connecting makes; a stub answers
+	 * from here on. */
+	kd_rsp_request_qemu_supported (request);
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return FALSE;
+	if (kd_rsp_link_features (target->rsp)->set & KD_RSP_HAS_VCONT) {
+		if (!kd_rsp_request_vcont_actions (
+			    request, kd_rsp_link_features (target->rsp), &why)) {
+			kd_rsp_link_propagate (error, why);
+			return FALSE;
+		}
+		if (!kd_rsp_link_ask (target->rsp, &answer, error))
+			return FALSE;
+	}
+	kd_rsp_request_stop_reason (request);
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return FALSE;
+	reply = kd_stop_reply_parse (answer.payload, answer.len, &why);
+	if (!reply) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	target->stop.signal = (int)reply->signal;
+	return TRUE;
+}
+
+static gboolean
+find_cpus (KdTarget *target, GError **error)
+{
+	gboolean last = FALSE;
+
+	for (gboolean first = TRUE; !last; first = FALSE) {
+		KdRspAnswer answer;
+		GError *why = NULL;
+
+		kd_rsp_request_thread_info (kd_rsp_link_request (target->rsp), first);
+		if (!kd_rsp_link_ask (target->rsp, &answer, error))
+			return FALSE;
+		if (!kd_rsp_parse_thread_info (
+			    answer.payload, answer.len, target->threads, &last, &why)) {
+			kd_rsp_link_propagate (error, why);
+			return FALSE;
+		}
+	}
+	if (target->threads->len)
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL, "the stub names no CPU");
+	return FALSE;
+}
+
+static gboolean
+connect_stub (KdTarget *target, const KdPeer *peer, int timeout_ms, GCancellable *cancellable,
+	GError **error)
+{
+	KdTransport *transport = kd_transport_connect (peer, timeout_ms, cancellable, error);
+	GError *why = NULL;
+
+	if (!transport)
+		return FALSE;
+	target->rsp = kd_rsp_link_new (transport, timeout_ms);
+	kd_rsp_link_set_stop_func (target->rsp, kd_target_stop_arrived, target);
+	kd_target_set_cancellable (target, cancellable);
+	if (!ask_features (target, &why) || !find_cpus (target, &why) ||
+		!kd_target_registers_init (target, &why))
+		return explain_connect (target, why, error);
+	return TRUE;
+}
+
+/* QEMU reads what it is sent as a stream, so reads may be sent ahead. Others are not tried. */
+static void
+learn_qemu (KdTarget *target)
+{
+	g_autofree char *text = NULL;
+
+	if (kd_rsp_link_features (target->rsp)->set & KD_RSP_HAS_QEMU_PHYS)
+		kd_rsp_link_set_pipelined (target->rsp, TRUE);
+	if (!target->version) {
+		text = kd_rsp_link_monitor (target->rsp, "info version", NULL);
+		target->version = text && *text ? g_strdup (g_strstrip (text)) : NULL;
+	}
+}
+
+/* Lets go of a machine that could not be attached to whole. */
+static void
+abandon (KdTarget *target)
+{
+	if (target->rsp && kd_rsp_link_is_stub (target->rsp) &&
+		!kd_rsp_link_is_closed (target->rsp)) {
+		kd_rsp_link_set_cancellable (target->rsp, NULL);
+		kd_target_detach (target, TRUE, NULL);
+	}
+	kd_target_free (target);
+}
+
+KdTarget *
+kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, GError **error)
+{
+	g_auto (KdPeer) peer = {0};
+	g_auto (KdSocketOwner) listener = {0};
+	int timeout_ms =
+		options->timeout_ms ? (int)MIN (options->timeout_ms, G_MAXINT) : CONNECT_TIMEOUT_MS;
+	KdTarget *target;
+
+	if (!kd_peer_parse (options->address, &peer, error))
+		return NULL;
+	kd_socket_owner_find (&peer, &listener);
+	target = target_new();
+	target->stub = kd_peer_to_string (&peer);
+	if (listener.taken_by) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s is taken by %s (a gdb stub serves one client)", target->stub,
+			listener.taken_by);
+		abandon (target);
+		return NULL;
+	}
+	target->pid = listener.pid && kd_process_is_qemu (listener.pid) ? listener.pid : 0;
+	kd_target_note_open (target, options->note_dir);
+	if (!find_qmp (target, options->qmp, cancellable, error)) {
+		abandon (target);
+		return NULL;
+	}
+	if (target->qmp)
+		query_machine (target);
+	if (!connect_stub (target, &peer, timeout_ms, cancellable, error)) {
+		abandon (target);
+		return NULL;
+	}
+	if (!options->timeout_ms)
+		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
+	learn_qemu (target);
+	kd_target_note_clean_up (target);
+	kd_target_note_write (target);
+	kd_target_memory_init (target, options->no_direct);
+	return target;
+}
+
+gboolean
+kd_target_detach (KdTarget *target, gboolean resume, GError **error)
+{
+	gboolean ok = TRUE, was_resumed = target->state == KD_TARGET_RUNNING;
+
+	if (target->state == KD_TARGET_RUNNING)
+		ok = kd_target_stop (target, error);
+	if (ok && target->state == KD_TARGET_STOPPED) {
+		kd_target_breaks_remove_all (target);
+		/* A dropped connection leaves the machine paused, as one that was found so should
+		 * be. */
+		if (resume && (target->was_running || was_resumed)) {
+			kd_rsp_request_detach (kd_rsp_link_request (target->rsp),
+				kd_rsp_link_features (target->rsp),
+				target->threads->len
+					? MAX (g_array_index (target->threads, KdRspThread, 0).pid,
+						  1)
+					: 1);
+			ok = kd_rsp_link_ask_ok (target->rsp, error);
+		}
+	}
+	if (ok)
+		kd_target_note_remove (target);
+	target->state = KD_TARGET_LOST;
+	kd_rsp_link_close (target->rsp);
+	return ok;
+}

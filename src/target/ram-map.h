@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdint.h>
+
+/*
+ * The machine's RAM as QEMU's human monitor tells it. Only that is ever read: physical mode answers
+ * zeros for holes and reaches devices, whose registers change by being read.
+ */
+#define KD_RAM_RANGES_MAX 1024
+
+typedef struct {
+	uint64_t pa, size;
+	char *name;   /* of the memory region: "mach-virt.ram" */
+	uint64_t hva; /* in QEMU's process; 0: unknown */
+	/* Where it is mapped in ours, NULL: nowhere. Owned by the map. */
+	const uint8_t *map;
+} KdRamBlock;
+
+/* Array of KdRamBlock by rising address, elements cleared (maps are unmapped). */
+GArray *kd_ram_map_new (void);
+
+/*
+ * `info mtree -f`: the ranges "ram" and "rom" of the flat view of address space "memory", sorted,
+ * not overlapping. New array; empty when the text has none.
+ */
+GArray *kd_mtree_parse (const char *text);
+
+/* `gpa2hva`'s answer. FALSE: it is an error's text. */
+gboolean kd_gpa2hva_parse (const char *text, uint64_t *ret_hva);
+
+/* The block that holds `pa`, or NULL. */
+const KdRamBlock *kd_ram_map_find (const GArray *map, uint64_t pa);
+/* How many of the `len` bytes from `pa` are RAM without a hole. */
+uint64_t kd_ram_map_extent (const GArray *map, uint64_t pa, uint64_t len);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/target-private.h"
+
+#include <string.h>
+
+static char *
+fetch_annex (const char *annex, size_t *ret_len, gpointer data, GError **error)
+{
+	KdTarget *target = data;
+	g_autoptr (GByteArray) whole = g_byte_array_new();
+	gboolean last = FALSE;
+
+	while (!last) {
+		KdRspRequest *request = kd_rsp_link_request (target->rsp);
+		KdRspAnswer answer;
+
+		if (!kd_rsp_request_xfer_features (request, kd_rsp_link_features (target->rsp),
+			    annex, whole->len, error) ||
+			!kd_rsp_link_ask (target->rsp, &answer, error) ||
+			!kd_rsp_parse_xfer (answer.payload, answer.len, whole, &last, error))
+			return NULL;
+	}
+	*ret_len = whole->len;
+	g_byte_array_append (whole, (const uint8_t *)"", 1);
+	return (char *)g_byte_array_free (g_steal_pointer (&whole), FALSE);
+}
+
+/* The first of a name stays: a stub's own spelling before what we call another register. */
+static void
+name_register (KdTarget *target, const char *name, guint index)
+{
+	char *key = g_ascii_strdown (name, -1);
+
+	if (g_hash_table_contains (target->by_name, key))
+		g_free (key);
+	else
+		g_hash_table_insert (target->by_name, key, GUINT_TO_POINTER (index + 1));
+}
+
+static const char *
+group_of (const KdRegDesc *desc)
+{
+	if (desc->group)
+		return desc->group;
+	if (strstr (desc->feature, "sys"))
+		return "system";
+	if (strstr (desc->feature, "sve") || strstr (desc->feature, "fpu") || desc->bitsize > 64)
+		return "vector";
+	return strstr (desc->feature, ".core") ? "general" : "other";
+}
+
+gboolean
+kd_target_registers_init (KdTarget *target, GError **error)
+{
+	guint nr;
+
+	target->layout = kd_reg_layout_fetch (fetch_annex, target, error);
+	if (!target->layout)
+		return FALSE;
+	target->arch = kd_arch_by_gdb_name (target->layout->architecture);
+	if (!target->arch) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"the machine is a \"%s\", which kvmdbg does not know",
+			target->layout->architecture ? target->layout->architecture : "?");
+		return FALSE;
+	}
+	nr = target->layout->regs->len;
+	target->infos = g_new0 (KdRegInfo, nr);
+	target->by_name = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+	for (guint i = 0; i < nr; i++) {
+		const KdRegDesc *desc = &g_array_index (target->layout->regs, KdRegDesc, i);
+
+		target->infos[i] = (KdRegInfo){.name = target->arch->canonical_name (desc->name),
+			.stub_name = desc->name,
+			.group = group_of (desc),
+			.bits = desc->bitsize};
+		name_register (target, desc->name, i);
+	}
+	for (guint i = 0; i < nr; i++)
+		name_register (target, target->infos[i].name, i);
+	target->regs = g_new0 (KdCpuRegs, target->threads->len);
+	for (guint cpu = 0; cpu < target->threads->len; cpu++)
+		target->regs[cpu] = (KdCpuRegs){g_new0 (uint64_t, nr), g_new0 (uint8_t, nr)};
+	return TRUE;
+}
+
+void
+kd_target_registers_forget (KdTarget *target)
+{
+	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++)
+		memset (target->regs[cpu].valid, 0, target->layout->regs->len);
+}
+
+void
+kd_target_registers_clear (KdTarget *target)
+{
+	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++) {
+		g_free (target->regs[cpu].values);
+		g_free (target->regs[cpu].valid);
+	}
+	g_free (target->regs);
+	g_free (target->infos);
+	g_clear_pointer (&target->by_name, g_hash_table_unref);
+	kd_reg_layout_free (target->layout);
+}
+
+const KdRegInfo *
+kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr)
+{
+	*ret_nr = target->layout->regs->len;
+	return target->infos;
+}
+
+/* -1 and NOT_FOUND: no such register or CPU. */
+static int
+find_register (KdTarget *target, unsigned cpu, const char *name, GError **error)
+{
+	g_autofree char *key = g_ascii_strdown (name, -1);
+	guint found = GPOINTER_TO_UINT (g_hash_table_lookup (target->by_name, key));
+
+	if (cpu >= target->threads->len) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+			"no CPU %u (there are %u)", cpu, target->threads->len);
+		return -1;
+	}
+	if (!found)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+			"the stub has no register \"%s\"", name);
+	return (int)found - 1;
+}
+
+static gboolean
+select_cpu (KdTarget *target, unsigned cpu, GError **error)
+{
+	if (target->hg_cpu == (int)cpu)
+		return TRUE;
+	kd_rsp_request_set_thread (kd_rsp_link_request (target->rsp),
+		kd_rsp_link_features (target->rsp), 'g',
+		g_array_index (target->threads, KdRspThread, cpu));
+	if (!kd_rsp_link_ask_ok (target->rsp, error))
+		return FALSE;
+	target->hg_cpu = (int)cpu;
+	return TRUE;
+}
+
+static gboolean
+fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t *ret_len, GError **error)
+{
+	const KdRegDesc *desc = &g_array_index (target->layout->regs, KdRegDesc, index);
+	gboolean unavailable = FALSE;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!kd_target_check_stopped (target, error) || !select_cpu (target, cpu, error))
+		return kd_target_result (target, FALSE);
+	kd_rsp_request_read_register (kd_rsp_link_request (target->rsp), desc->regnum);
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return kd_target_result (target, FALSE);
+	if (!kd_rsp_parse_registers (answer.payload, answer.len, KD_REG_BYTES_MAX, buf, ret_len,
+		    &unavailable, &why)) {
+		kd_rsp_link_propagate (error, why);
+		g_prefix_error (error, "register %s: ", desc->name);
+		return FALSE;
+	}
+	if (!unavailable && *ret_len > 0)
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE,
+		"the stub does not give register %s", desc->name);
+	return FALSE;
+}
+
+static uint64_t
+little_endian (const uint8_t *bytes, size_t len)
+{
+	uint64_t value = 0;
+
+	for (size_t i = MIN (len, 8); i-- > 0;)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+gboolean
+kd_target_reg_get (
+	KdTarget *target, unsigned cpu, const char *name, uint64_t *ret_value, GError **error)
+{
+	int index = find_register (target, cpu, name, error);
+	uint8_t buf[KD_REG_BYTES_MAX];
+	size_t len;
+
+	if (index < 0 || !kd_target_check_stopped (target, error))
+		return FALSE;
+	if (target->infos[index].bits > 64) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+			"register %s has %u bits, more than a number holds",
+			target->infos[index].name, target->infos[index].bits);
+		return FALSE;
+	}
+	KdCpuRegs *regs = &target->regs[cpu];
+
+	if (!regs->valid[index]) {
+		if (!fetch (target, cpu, (guint)index, buf, &len, error))
+			return FALSE;
+		regs->values[index] = little_endian (buf, len);
+		regs->valid[index] = TRUE;
+	}
+	*ret_value = regs->values[index];
+	return TRUE;
+}
+
+gboolean
+kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
+	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error)
+{
+	int index = find_register (target, cpu, name, error);
+
+	return index >= 0 && fetch (target, cpu, (guint)index, buf, ret_len, error);
+}
+
+gboolean
+kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error)
+{
+	int index = find_register (target, cpu, name, error);
+	uint8_t bytes[8];
+	uint64_t now;
+	GError *why = NULL;
+
+	if (index < 0 || !kd_target_check_stopped (target, error) ||
+		!select_cpu (target, cpu, error))
+		return FALSE;
+	const KdRegDesc *desc = &g_array_index (target->layout->regs, KdRegDesc, index);
+
+	if (desc->bitsize > 64 || (desc->bitsize < 64 && value >> desc->bitsize)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"register %s has %u bits: that value does not fit", desc->name,
+			desc->bitsize);
+		return FALSE;
+	}
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (uint8_t)(value >> (8 * i));
+	if (!kd_rsp_request_write_register (kd_rsp_link_request (target->rsp),
+		    kd_rsp_link_features (target->rsp), desc->regnum, bytes, desc->size, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	if (!kd_rsp_link_ask_ok (target->rsp, error))
+		return kd_target_result (target, FALSE);
+	/* Another register may be the same one under another name, and translations may hang on it.
+	 */
+	kd_target_registers_forget (target);
+	kd_target_memory_forget (target);
+	if (!kd_target_reg_get (target, cpu, name, &now, error))
+		return FALSE;
+	if (now == value)
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE,
+		"the stub answered OK and dropped the write: %s still is 0x%" G_GINT64_MODIFIER "x",
+		name, now);
+	return FALSE;
+}
+
+gboolean
+kd_target_reg_prefetch (KdTarget *target, unsigned cpu, const char *group, GError **error)
+{
+	unsigned nr;
+	const KdRegInfo *infos = kd_target_reg_infos (target, &nr);
+
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t value;
+
+		if ((!group || strcmp (infos[i].group, group) == 0) && infos[i].bits <= 64)
+			kd_target_reg_get (target, cpu, infos[i].stub_name, &value, NULL);
+	}
+	return kd_target_check_stopped (target, error);
+}

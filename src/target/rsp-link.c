@@ -1,0 +1,760 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/rsp-link.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "target/target.h"
+
+#define READ_SIZE (128 * 1024)
+#define OUTPUT_MAX (4 * 1024 * 1024) /* of one monitor command */
+/* After a stop nobody asked for, a request without an answer was eaten by it. */
+#define RESEND_US (300 * 1000)
+
+struct KdRspLink {
+	KdTransport *transport;
+	KdRspClient *client;
+	KdRspRequest request;
+	GCancellable *cancellable;
+	int timeout_ms;
+	KdRspLinkStopFunc stop_func;
+	void *stop_data;
+	GString *output; /* of the monitor command in flight; NULL: thrown away */
+	gboolean is_stub, closed, pipelined;
+	gboolean stopped_meanwhile; /* a stop nobody asked for came since the last request */
+	gboolean phys_on;           /* physical mode is on at the stub, or may be */
+	guint nr_stops, nr_asked_stops;
+	size_t in_len, in_pos;
+	uint8_t in[READ_SIZE];
+};
+
+KdRspLink *
+kd_rsp_link_new (KdTransport *transport, int timeout_ms)
+{
+	KdRspLink *link = g_new0 (KdRspLink, 1);
+
+	link->transport = transport;
+	link->client = kd_rsp_client_new();
+	link->timeout_ms = timeout_ms;
+	kd_rsp_request_init (&link->request);
+	return link;
+}
+
+void
+kd_rsp_link_free (KdRspLink *link)
+{
+	if (!link)
+		return;
+	kd_transport_free (link->transport);
+	kd_rsp_client_free (link->client);
+	kd_rsp_request_clear (&link->request);
+	g_clear_object (&link->cancellable);
+	g_free (link);
+}
+
+void
+kd_rsp_link_set_cancellable (KdRspLink *link, GCancellable *cancellable)
+{
+	g_set_object (&link->cancellable, cancellable);
+}
+
+void
+kd_rsp_link_set_stop_func (KdRspLink *link, KdRspLinkStopFunc func, void *data)
+{
+	link->stop_func = func;
+	link->stop_data = data;
+}
+
+void
+kd_rsp_link_set_timeout (KdRspLink *link, int timeout_ms)
+{
+	link->timeout_ms = timeout_ms;
+}
+
+void
+kd_rsp_link_close (KdRspLink *link)
+{
+	link->closed = TRUE;
+	kd_transport_close (link->transport);
+}
+
+int
+kd_rsp_link_fd (const KdRspLink *link)
+{
+	return kd_transport_fd (link->transport);
+}
+
+int
+kd_rsp_link_peer_pid (const KdRspLink *link)
+{
+	return kd_transport_peer_pid (link->transport);
+}
+
+const KdRspFeatures *
+kd_rsp_link_features (const KdRspLink *link)
+{
+	return kd_rsp_client_get_features (link->client);
+}
+
+gboolean
+kd_rsp_link_is_stub (const KdRspLink *link)
+{
+	return link->is_stub;
+}
+
+gboolean
+kd_rsp_link_is_closed (const KdRspLink *link)
+{
+	return link->closed;
+}
+
+gboolean
+kd_rsp_link_is_running (const KdRspLink *link)
+{
+	return kd_rsp_client_is_running (link->client);
+}
+
+void
+kd_rsp_link_set_pipelined (KdRspLink *link, gboolean on)
+{
+	link->pipelined = on;
+	kd_rsp_client_set_window (link->client, on ? KD_RSP_WINDOW_MAX : 1);
+}
+
+KdRspRequest *
+kd_rsp_link_request (KdRspLink *link)
+{
+	return &link->request;
+}
+
+void
+kd_rsp_link_propagate (GError **error, GError *proto)
+{
+	KdTargetError code = KD_TARGET_ERROR_PROTOCOL;
+
+	if (proto->domain != KD_PROTO_ERROR) {
+		g_propagate_error (error, proto);
+		return;
+	}
+	if (proto->code == KD_PROTO_ERROR_REMOTE)
+		code = KD_TARGET_ERROR_REMOTE;
+	else if (proto->code == KD_PROTO_ERROR_UNSUPPORTED)
+		code = KD_TARGET_ERROR_UNSUPPORTED;
+	else if (proto->code == KD_PROTO_ERROR_CLOSED)
+		code = KD_TARGET_ERROR_LOST;
+	g_set_error_literal (error, KD_TARGET_ERROR, code, proto->message);
+	g_error_free (proto);
+}
+
+static gboolean
+lost (KdRspLink *link, const char *why, GError **error)
+{
+	g_autoptr (GError) unanswered = NULL;
+
+	link->closed = TRUE;
+	kd_rsp_client_eof (link->client, &unanswered);
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "%s", why);
+	return FALSE;
+}
+
+static gboolean
+closed (KdRspLink *link, GError **error)
+{
+	return lost (link, "the gdb stub has closed the connection", error);
+}
+
+static gboolean
+check_open (KdRspLink *link, GError **error)
+{
+	return link->closed ? closed (link, error) : TRUE;
+}
+
+/* Writes what the socket takes now. */
+static gboolean
+flush (KdRspLink *link, GError **error)
+{
+	const uint8_t *out;
+	size_t len, done;
+
+	while (out = kd_rsp_client_out (link->client, &len), len > 0) {
+		switch (kd_transport_write (link->transport, out, len, &done)) {
+		case KD_TRANSPORT_OK:
+			kd_rsp_client_out_written (link->client, done);
+			break;
+		case KD_TRANSPORT_WOULD_BLOCK:
+			return TRUE;
+		case KD_TRANSPORT_EOF:
+			return closed (link, error);
+		}
+	}
+	return TRUE;
+}
+
+static void
+take_stop (KdRspLink *link, const KdRspEvent *event, gboolean asked)
+{
+	g_autoptr (KdStopReply) stop = kd_stop_reply_parse (event->payload, event->len, NULL);
+
+	link->nr_stops++;
+	if (asked)
+		link->nr_asked_stops++;
+	else
+		link->stopped_meanwhile = TRUE;
+	if (link->stop_func)
+		link->stop_func (stop, asked, link->stop_data);
+}
+
+typedef enum {
+	STEP_NOTHING, /* no event in what has arrived */
+	STEP_EVENT,   /* something that was taken care of */
+	STEP_REPLY,   /* *ret_answer */
+	STEP_FAILED,
+} Step;
+
+/* One event out of the bytes that have been read. */
+static Step
+feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
+{
+	GError *why = NULL;
+	KdRspEvent event;
+	gboolean was_running = kd_rsp_client_is_running (link->client);
+	gboolean several = link->pipelined && kd_rsp_client_is_busy (link->client);
+	size_t used;
+	KdDecode result;
+
+	if (link->in_pos == link->in_len)
+		return STEP_NOTHING;
+	result = kd_rsp_client_feed (link->client, link->in + link->in_pos,
+		link->in_len - link->in_pos, &used, &event, &why);
+	link->in_pos += used;
+	if (result == KD_DECODE_MORE)
+		return STEP_NOTHING;
+	if (result == KD_DECODE_FAILED) {
+		/* What else was in flight is out of step now. */
+		if (several)
+			lost (link, why->message, NULL);
+		kd_rsp_link_propagate (error, why);
+		return STEP_FAILED;
+	}
+	link->is_stub = TRUE;
+	switch (event.kind) {
+	case KD_RSP_EVENT_REPLY:
+		if (was_running) {
+			take_stop (link, &event, TRUE);
+			return STEP_EVENT;
+		}
+		*ret_answer = (KdRspAnswer){event.payload, event.len};
+		return STEP_REPLY;
+	case KD_RSP_EVENT_STOP:
+		take_stop (link, &event, FALSE);
+		return STEP_EVENT;
+	case KD_RSP_EVENT_OUTPUT:
+		if (link->output && event.len <= OUTPUT_MAX - link->output->len)
+			g_string_append_len (link->output, event.payload, (gssize)event.len);
+		return STEP_EVENT;
+	case KD_RSP_EVENT_NOTIFICATION:
+	case KD_RSP_EVENT_STRAY:
+		return STEP_EVENT;
+	}
+	return STEP_EVENT;
+}
+
+/* Fills the empty buffer without waiting. FALSE: closed. */
+static gboolean
+fill (KdRspLink *link, GError **error)
+{
+	size_t got;
+
+	switch (kd_transport_read (link->transport, link->in, sizeof link->in, &got)) {
+	case KD_TRANSPORT_OK:
+		link->in_len = got;
+		link->in_pos = 0;
+		return TRUE;
+	case KD_TRANSPORT_WOULD_BLOCK:
+		return TRUE;
+	case KD_TRANSPORT_EOF:
+		break;
+	}
+	return closed (link, error);
+}
+
+static gboolean
+wait_io (KdRspLink *link, gint64 deadline_us, GError **error)
+{
+	size_t out_len;
+
+	kd_rsp_client_out (link->client, &out_len);
+	switch (kd_transport_wait (link->transport, out_len > 0, deadline_us, link->cancellable)) {
+	case KD_WAIT_READY:
+		return TRUE;
+	case KD_WAIT_CANCELLED:
+		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
+		return FALSE;
+	case KD_WAIT_TIMEOUT:
+		break;
+	}
+	g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
+	return FALSE;
+}
+
+/*
+ * Reads until one event. The ack of what ended the last call goes out with the next request, in one
+ * write: that halves the system calls of a step.
+ */
+static Step
+step_event (KdRspLink *link, gint64 deadline_us, KdRspAnswer *ret_answer, GError **error)
+{
+	for (;;) {
+		Step step = feed (link, ret_answer, error);
+
+		if (step != STEP_NOTHING)
+			return step;
+		if (!flush (link, error) || !wait_io (link, deadline_us, error) ||
+			!flush (link, error) || !fill (link, error))
+			return STEP_FAILED;
+	}
+}
+
+static gint64
+deadline (const KdRspLink *link)
+{
+	return g_get_monotonic_time() + (gint64)link->timeout_ms * 1000;
+}
+
+/* A timeout means that the stub does not answer; everything else is told as it is. */
+static gboolean
+no_answer (KdRspLink *link, GError *why, GError **error)
+{
+	if (!g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
+		g_propagate_error (error, why);
+		return FALSE;
+	}
+	g_error_free (why);
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
+		"the gdb stub has not answered for %d ms", link->timeout_ms);
+	return FALSE;
+}
+
+/* The answer to the (first) request in flight. */
+static gboolean
+await (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
+{
+	gint64 end_us = deadline (link);
+
+	for (;;) {
+		gboolean eaten = link->stopped_meanwhile;
+		gint64 now = g_get_monotonic_time();
+		g_autoptr (GError) why = NULL;
+
+		switch (step_event (
+			link, eaten ? MIN (end_us, now + RESEND_US) : end_us, ret_answer, &why)) {
+		case STEP_REPLY:
+			return TRUE;
+		case STEP_EVENT:
+		case STEP_NOTHING:
+			/* A peer that sends other things for ever does not answer either. */
+			if (g_get_monotonic_time() < end_us)
+				continue;
+			g_set_error (&why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
+			break;
+		case STEP_FAILED:
+			break;
+		}
+		if (!eaten || !g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) ||
+			g_get_monotonic_time() >= end_us)
+			return no_answer (link, g_steal_pointer (&why), error);
+		link->stopped_meanwhile = FALSE;
+		kd_rsp_client_resend (link->client);
+	}
+}
+
+/* Waits for answers that an earlier, cancelled call left behind. */
+static gboolean
+drain (KdRspLink *link, GError **error)
+{
+	KdRspAnswer answer;
+
+	while (kd_rsp_client_is_busy (link->client) && !kd_rsp_client_is_running (link->client))
+		if (!await (link, &answer, error))
+			return FALSE;
+	if (!kd_rsp_client_is_running (link->client))
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_RUNNING, "the machine is running");
+	return FALSE;
+}
+
+static gboolean
+send_request (KdRspLink *link, GError **error)
+{
+	GError *why = NULL;
+
+	if (kd_rsp_client_send (link->client, &link->request, &why))
+		return TRUE;
+	kd_rsp_link_propagate (error, why);
+	return FALSE;
+}
+
+static gboolean
+ready (KdRspLink *link, GError **error)
+{
+	if (!check_open (link, error))
+		return FALSE;
+	if (g_cancellable_set_error_if_cancelled (link->cancellable, error))
+		return FALSE;
+	return drain (link, error);
+}
+
+/* Puts the stub's `m` back to virtual memory if an earlier call had to leave it physical. */
+static gboolean
+phys_off (KdRspLink *link, GError **error)
+{
+	g_autoptr (GString) saved = NULL;
+	KdRspExpect expect = link->request.expect;
+	KdRspAnswer answer;
+	gboolean ok;
+
+	if (!link->phys_on)
+		return TRUE;
+	/* The caller's request is built already. */
+	saved = g_string_new_len (link->request.payload->str, (gssize)link->request.payload->len);
+	ok = kd_rsp_request_qemu_set_phys (
+		     &link->request, kd_rsp_link_features (link), FALSE, NULL) &&
+	     send_request (link, error) && await (link, &answer, error);
+	link->request.expect = expect;
+	g_string_assign (link->request.payload, saved->str);
+	if (ok)
+		link->phys_on = FALSE;
+	return ok;
+}
+
+gboolean
+kd_rsp_link_ask (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
+{
+	if (!ready (link, error) || !phys_off (link, error))
+		return FALSE;
+	link->stopped_meanwhile = FALSE;
+	return send_request (link, error) && await (link, ret_answer, error);
+}
+
+gboolean
+kd_rsp_link_ask_ok (KdRspLink *link, GError **error)
+{
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!kd_rsp_link_ask (link, &answer, error))
+		return FALSE;
+	if (kd_rsp_parse_ok (answer.payload, answer.len, &why))
+		return TRUE;
+	kd_rsp_link_propagate (error, why);
+	return FALSE;
+}
+
+char *
+kd_rsp_link_monitor (KdRspLink *link, const char *command, GError **error)
+{
+	g_autoptr (GString) output = g_string_new (NULL);
+	g_autofree char *last = NULL;
+	KdRspAnswer answer;
+	GError *why = NULL;
+	gboolean ok;
+
+	if (!kd_rsp_request_monitor (&link->request, kd_rsp_link_features (link), command, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return NULL;
+	}
+	link->output = output;
+	ok = kd_rsp_link_ask (link, &answer, error);
+	link->output = NULL;
+	if (!ok)
+		return NULL;
+	last = kd_rsp_parse_monitor (answer.payload, answer.len, &why);
+	if (!last) {
+		kd_rsp_link_propagate (error, why);
+		return NULL;
+	}
+	g_string_append (output, last);
+	return g_string_free (g_steal_pointer (&output), FALSE);
+}
+
+gboolean
+kd_rsp_link_resume (KdRspLink *link, GError **error)
+{
+	size_t len;
+
+	if (!ready (link, error) || !phys_off (link, error) || !send_request (link, error))
+		return FALSE;
+	link->stopped_meanwhile = FALSE;
+	/* Whole, now: what is left of it would be sent to a machine that runs. */
+	while (flush (link, error)) {
+		kd_rsp_client_out (link->client, &len);
+		if (len == 0)
+			return TRUE;
+		if (!wait_io (link, deadline (link), error))
+			break;
+	}
+	return FALSE;
+}
+
+gboolean
+kd_rsp_link_interrupt (KdRspLink *link, GError **error)
+{
+	GError *why = NULL;
+
+	if (!check_open (link, error))
+		return FALSE;
+	if (!kd_rsp_client_interrupt (link->client, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	return flush (link, error);
+}
+
+gboolean
+kd_rsp_link_wait_stop (KdRspLink *link, gboolean asked_only, gint64 deadline_us, GError **error)
+{
+	guint stops = link->nr_stops, asked = link->nr_asked_stops;
+	KdRspAnswer answer;
+
+	if (!check_open (link, error))
+		return FALSE;
+	while (asked_only ? link->nr_asked_stops == asked : link->nr_stops == stops)
+		if (g_cancellable_set_error_if_cancelled (link->cancellable, error) ||
+			step_event (link, deadline_us, &answer, error) == STEP_FAILED)
+			return FALSE;
+	return TRUE;
+}
+
+gboolean
+kd_rsp_link_dispatch (KdRspLink *link, GError **error)
+{
+	KdRspAnswer answer;
+
+	if (!check_open (link, error))
+		return FALSE;
+	for (;;) {
+		g_autoptr (GError) why = NULL;
+
+		switch (feed (link, &answer, &why)) {
+		case STEP_REPLY:
+		case STEP_EVENT:
+			continue;
+		case STEP_FAILED:
+			if (link->closed) {
+				g_propagate_error (error, g_steal_pointer (&why));
+				return FALSE;
+			}
+			continue;
+		case STEP_NOTHING:
+			break;
+		}
+		if (!flush (link, error) || !fill (link, error))
+			return FALSE;
+		if (link->in_pos == link->in_len)
+			return TRUE;
+	}
+}
+
+/* --- memory --- */
+
+/* Requests of one read that are on their way. */
+typedef struct {
+	uint64_t addr;
+	uint8_t *buf;
+	size_t len, sent, got;
+	size_t chunk;
+	GError *fault; /* the first; the rest is only waited for */
+} MemoryRead;
+
+static void
+take_piece (MemoryRead *read, const KdRspAnswer *answer)
+{
+	size_t want = MIN (read->chunk, read->len - read->got), got = 0;
+	GError *why = NULL;
+
+	if (read->fault)
+		return;
+	if (kd_rsp_parse_memory (
+		    answer->payload, answer->len, want, read->buf + read->got, &got, &why))
+		read->got += got;
+	if (!why && got == want)
+		return;
+	if (!why || why->code == KD_PROTO_ERROR_REMOTE)
+		g_set_error (&read->fault, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
+			"the stub cannot read 0x%" PRIx64 " (%s)", read->addr + read->got,
+			why ? why->message : "short answer");
+	else
+		kd_rsp_link_propagate (&read->fault, g_steal_pointer (&why));
+	g_clear_error (&why);
+}
+
+/* Sends as many requests as the window holds and takes answers until all have come. */
+static gboolean
+run_read (KdRspLink *link, MemoryRead *read, GError **error)
+{
+	guint window = link->pipelined ? KD_RSP_WINDOW_MAX - 2 : 1, flying = 0;
+	KdRspAnswer answer;
+
+	while (read->sent < read->len || flying > 0) {
+		/* Half a window at a time: one system call sends many. */
+		if (flying <= window / 2) {
+			while (flying < window && read->sent < read->len && !read->fault) {
+				size_t len = MIN (read->chunk, read->len - read->sent);
+
+				if (!kd_rsp_request_read_memory (&link->request,
+					    kd_rsp_link_features (link), read->addr + read->sent,
+					    len, error) ||
+					!send_request (link, error))
+					return FALSE;
+				read->sent += len;
+				flying++;
+			}
+			if (flying == 0)
+				break;
+		}
+		if (!await (link, &answer, error))
+			return FALSE;
+		flying--;
+		take_piece (read, &answer);
+	}
+	return TRUE;
+}
+
+static gboolean
+set_phys (KdRspLink *link, gboolean on, GError **error)
+{
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!kd_rsp_request_qemu_set_phys (&link->request, kd_rsp_link_features (link), on, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	/* From here on it may be on, whatever becomes of the answer. */
+	link->phys_on = TRUE;
+	if (!send_request (link, error) || !await (link, &answer, error))
+		return FALSE;
+	if (!kd_rsp_parse_ok (answer.payload, answer.len, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	link->phys_on = on;
+	return TRUE;
+}
+
+/* Short reads: switch, read and switch back in one write. */
+static gboolean
+read_phys_batch (KdRspLink *link, MemoryRead *read, GError **error)
+{
+	const KdRspFeatures *features = kd_rsp_link_features (link);
+	size_t nr = 0;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!kd_rsp_request_qemu_set_phys (&link->request, features, TRUE, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	if (!send_request (link, error))
+		return FALSE;
+	for (; read->sent < read->len; nr++) {
+		size_t len = MIN (read->chunk, read->len - read->sent);
+
+		if (!kd_rsp_request_read_memory (
+			    &link->request, features, read->addr + read->sent, len, error) ||
+			!send_request (link, error))
+			return FALSE;
+		read->sent += len;
+	}
+	if (!kd_rsp_request_qemu_set_phys (&link->request, features, FALSE, error) ||
+		!send_request (link, error) || !await (link, &answer, error))
+		return FALSE;
+	if (!kd_rsp_parse_ok (answer.payload, answer.len, &why))
+		kd_rsp_link_propagate (&read->fault, why);
+	for (; nr > 0; nr--) {
+		if (!await (link, &answer, error))
+			return FALSE;
+		take_piece (read, &answer);
+	}
+	return await (link, &answer, error);
+}
+
+gboolean
+kd_rsp_link_read_memory (KdRspLink *link, gboolean phys, uint64_t addr, uint8_t *buf, size_t len,
+	size_t *ret_got, GError **error)
+{
+	MemoryRead read = {.addr = addr, .buf = buf, .len = len};
+	gboolean ok;
+
+	*ret_got = 0;
+	if (!ready (link, error))
+		return FALSE;
+	read.chunk = kd_rsp_read_memory_max (kd_rsp_link_features (link));
+	link->stopped_meanwhile = FALSE;
+	if (phys && link->pipelined && len <= 8 * read.chunk) {
+		ok = read_phys_batch (link, &read, error);
+	} else if (phys) {
+		g_autoptr (GError) off_error = NULL;
+
+		ok = set_phys (link, TRUE, error) && run_read (link, &read, error);
+		/* A failure here leaves phys_on set: the next request switches it off first. */
+		if (ok)
+			set_phys (link, FALSE, &off_error);
+	} else {
+		ok = phys_off (link, error) && run_read (link, &read, error);
+	}
+	*ret_got = read.got;
+	if (!ok) {
+		g_clear_error (&read.fault);
+		return FALSE;
+	}
+	if (read.fault) {
+		g_propagate_error (error, read.fault);
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_pieces (KdRspLink *link, uint64_t addr, const uint8_t *buf, size_t len, GError **error)
+{
+	const KdRspFeatures *features = kd_rsp_link_features (link);
+	size_t chunk = kd_rsp_write_memory_max (features);
+
+	for (size_t done = 0; done < len;) {
+		size_t n = MIN (chunk, len - done);
+		KdRspAnswer answer;
+		GError *why = NULL;
+
+		if (kd_rsp_request_write_memory (
+			    &link->request, features, addr + done, buf + done, n, &why) &&
+			kd_rsp_client_send (link->client, &link->request, &why)) {
+			if (!await (link, &answer, error))
+				return FALSE;
+			kd_rsp_parse_ok (answer.payload, answer.len, &why);
+		}
+		if (why) {
+			g_prefix_error (&why, "write at 0x%" PRIx64 ": ", addr + done);
+			kd_rsp_link_propagate (error, why);
+			return FALSE;
+		}
+		done += n;
+	}
+	return TRUE;
+}
+
+gboolean
+kd_rsp_link_write_memory (KdRspLink *link, gboolean phys, uint64_t addr, const uint8_t *buf,
+	size_t len, GError **error)
+{
+	gboolean ok;
+
+	if (!ready (link, error))
+		return FALSE;
+	if (!phys)
+		return phys_off (link, error) && write_pieces (link, addr, buf, len, error);
+	ok = set_phys (link, TRUE, error) && write_pieces (link, addr, buf, len, error);
+	if (link->phys_on && !link->closed)
+		set_phys (link, FALSE, NULL);
+	return ok;
+}

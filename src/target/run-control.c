@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/target-private.h"
+
+#include "base/json.h"
+
+#define STOP_TIMEOUT_US (10 * G_USEC_PER_SEC)
+
+gboolean
+kd_target_result (KdTarget *target, gboolean ok)
+{
+	if (!ok && kd_rsp_link_is_closed (target->rsp))
+		target->state = KD_TARGET_LOST;
+	return ok;
+}
+
+gboolean
+kd_target_check_stopped (KdTarget *target, GError **error)
+{
+	if (target->state == KD_TARGET_STOPPED)
+		return TRUE;
+	if (target->state == KD_TARGET_LOST)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+			"the machine is gone: its gdb stub has closed the connection");
+	else
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_RUNNING,
+			"the machine is running (stop it first)");
+	return FALSE;
+}
+
+static void
+forget_stop (KdTarget *target)
+{
+	target->generation++;
+	kd_target_registers_forget (target);
+	kd_target_memory_forget (target);
+}
+
+static KdStopReason
+reason_of (const KdTarget *target, const KdStopReply *reply)
+{
+	if (reply && reply->reason != KD_STOP_REPLY_REASON_NONE &&
+		reply->reason <= KD_STOP_REPLY_REASON_AWATCH)
+		return KD_STOP_WATCHPOINT;
+	if (reply && reply->signal == 2) /* GDB_SIGNAL_INT: vm_stop() by us or by somebody */
+		return target->interrupting ? KD_STOP_REQUEST : KD_STOP_PAUSED;
+	return target->stepping ? KD_STOP_STEP : KD_STOP_SIGNAL;
+}
+
+static int
+cpu_of (const KdTarget *target, const KdStopReply *reply)
+{
+	if (reply && reply->has_thread)
+		for (guint i = 0; i < target->threads->len; i++)
+			if (g_array_index (target->threads, KdRspThread, i).tid ==
+				reply->thread.tid)
+				return (int)i;
+	return target->threads->len == 1 ? 0 : -1;
+}
+
+void
+kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
+{
+	KdTarget *target = data;
+
+	/* One more word about the stop we know of (QEMU sends one after connecting) changes
+	 * nothing. */
+	if (!asked && target->state == KD_TARGET_STOPPED)
+		return;
+	target->stop = (KdStop){.reason = reason_of (target, reply),
+		.cpu = cpu_of (target, reply),
+		.signal = reply ? (int)reply->signal : 0,
+		.watch_addr = kd_addr_kernel (reply ? reply->watch_addr : 0)};
+	target->state = KD_TARGET_STOPPED;
+	target->foreign_run = FALSE;
+	target->stop_unfinished =
+		target->stop.reason == KD_STOP_SIGNAL || target->stop.reason == KD_STOP_WATCHPOINT;
+	forget_stop (target);
+}
+
+/* Questions that could not be asked in the middle of the stop's arrival. */
+static void
+finish_stop (KdTarget *target)
+{
+	if (target->state != KD_TARGET_STOPPED || !target->stop_unfinished)
+		return;
+	target->stop_unfinished = FALSE;
+	kd_target_breaks_judge (target);
+}
+
+static gboolean
+resume (KdTarget *target, char action, int cpu, GError **error)
+{
+	KdRspResume row = {.action = action, .all = cpu < 0};
+	GError *why = NULL;
+
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
+	if (cpu >= 0)
+		row.thread = g_array_index (target->threads, KdRspThread, cpu);
+	if (!kd_rsp_request_resume (kd_rsp_link_request (target->rsp),
+		    kd_rsp_link_features (target->rsp), &row, 1, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	target->interrupting = FALSE;
+	target->stepping = action == 's';
+	if (!kd_rsp_link_resume (target->rsp, error))
+		return kd_target_result (target, FALSE);
+	target->state = KD_TARGET_RUNNING;
+	forget_stop (target);
+	return TRUE;
+}
+
+gboolean
+kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+{
+	if (cpu >= target->threads->len) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+			"no CPU %u (there are %u)", cpu, target->threads->len);
+		return FALSE;
+	}
+	if (!resume (target, 's', (int)cpu, error))
+		return FALSE;
+	if (!kd_rsp_link_wait_stop (
+		    target->rsp, TRUE, g_get_monotonic_time() + STOP_TIMEOUT_US, error)) {
+		GError *ignored = NULL;
+
+		/* A step that does not end (a CPU parked by firmware) must not leave the machine
+		 * running. */
+		kd_target_stop (target, &ignored);
+		g_clear_error (&ignored);
+		return kd_target_result (target, FALSE);
+	}
+	/* Whatever signal ends it: this was a step, and nobody else moves the machine. */
+	if (target->stop.reason == KD_STOP_SIGNAL) {
+		target->stop.reason = KD_STOP_STEP;
+		target->stop_unfinished = FALSE;
+	}
+	if (target->stop.cpu < 0)
+		target->stop.cpu = (int)cpu;
+	finish_stop (target);
+	return TRUE;
+}
+
+/* CPUs that stand on a breakpoint of ours are moved off it: QEMU would report it again at once. */
+static gboolean
+step_off_breaks (KdTarget *target, GError **error)
+{
+	for (unsigned cpu = 0; cpu < target->threads->len; cpu++) {
+		uint64_t pc;
+
+		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
+			return FALSE;
+		if (kd_target_breaks_at (target, pc) && !kd_target_step (target, cpu, error))
+			return FALSE;
+	}
+	return TRUE;
+}
+
+gboolean
+kd_target_cont (KdTarget *target, GError **error)
+{
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
+	if (target->breaks->len && !step_off_breaks (target, error))
+		return FALSE;
+	return resume (target, 'c', -1, error);
+}
+
+gboolean
+kd_target_wait (KdTarget *target, int timeout_ms, GError **error)
+{
+	gint64 deadline_us =
+		timeout_ms < 0 ? -1 : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+
+	while (target->state == KD_TARGET_RUNNING)
+		if (!kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, error))
+			return kd_target_result (target, FALSE);
+	finish_stop (target);
+	return target->state == KD_TARGET_STOPPED || kd_target_check_stopped (target, error);
+}
+
+gboolean
+kd_target_stop (KdTarget *target, GError **error)
+{
+	gint64 deadline_us = g_get_monotonic_time() + STOP_TIMEOUT_US;
+
+	if (target->state == KD_TARGET_STOPPED)
+		return TRUE;
+	if (target->state == KD_TARGET_LOST)
+		return kd_target_check_stopped (target, error);
+	/* The stop must come even when the command that wanted it was cancelled. */
+	kd_rsp_link_set_cancellable (target->rsp, NULL);
+	target->interrupting = TRUE;
+	gboolean ok;
+
+	if (target->foreign_run) {
+		/* The stub knows of no resume of ours; QMP's stop makes it tell of the stop. */
+		g_autoptr (JsonNode) reply = kd_qmp_link_call (target->qmp, "stop", NULL, error);
+
+		ok = reply != NULL;
+	} else {
+		ok = kd_rsp_link_interrupt (target->rsp, error);
+	}
+	while (ok && target->state == KD_TARGET_RUNNING)
+		ok = kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, error);
+	kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
+	if (ok) {
+		finish_stop (target);
+		return TRUE;
+	}
+	g_prefix_error (error, "the machine does not stop: ");
+	return kd_target_result (target, FALSE);
+}
+
+/* --- while no call is running --- */
+
+unsigned
+kd_target_poll_fds (const KdTarget *target, int *ret_fds, unsigned max)
+{
+	unsigned nr = 0;
+
+	if (target->state == KD_TARGET_LOST)
+		return 0;
+	if (nr < max)
+		ret_fds[nr++] = kd_rsp_link_fd (target->rsp);
+	if (nr < max && target->qmp && !kd_qmp_link_is_closed (target->qmp))
+		ret_fds[nr++] = kd_qmp_link_fd (target->qmp);
+	return nr;
+}
+
+/* QMP told of a resume while we hold the machine: ours, long over, or somebody else's. */
+static void
+check_running (KdTarget *target)
+{
+	g_autoptr (JsonNode) reply = NULL;
+	gboolean running = FALSE;
+
+	target->check_running = FALSE;
+	if (target->state != KD_TARGET_STOPPED)
+		return;
+	reply = kd_qmp_link_call (target->qmp, "query-status", NULL, NULL);
+	if (!reply ||
+		!kd_json_get_bool (
+			kd_json_node_object (reply, NULL), "running", FALSE, &running, NULL) ||
+		!running)
+		return;
+	target->state = KD_TARGET_RUNNING;
+	target->foreign_run = TRUE;
+	forget_stop (target);
+}
+
+gboolean
+kd_target_dispatch (KdTarget *target, GError **error)
+{
+	if (!kd_rsp_link_dispatch (target->rsp, error)) {
+		target->state = KD_TARGET_LOST;
+		return FALSE;
+	}
+	if (target->qmp && !kd_qmp_link_dispatch (target->qmp, NULL)) {
+		g_free (target->qmp_why);
+		target->qmp_why = g_strdup ("QEMU has closed the connection");
+		g_clear_pointer (&target->qmp, kd_qmp_link_free);
+	}
+	if (target->check_running && target->qmp)
+		check_running (target);
+	finish_stop (target);
+	return TRUE;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "proto/target-xml.h"
+#include "target/qmp-link.h"
+#include "target/ram-map.h"
+#include "target/rsp-link.h"
+#include "target/target.h"
+
+/* Shared by the files of this layer only. */
+
+#define KD_TLB_SIZE 512
+
+typedef struct {
+	uint64_t root, va; /* va of the page; 1: empty */
+	uint64_t pa;
+	gboolean upper;
+} KdTlbEntry;
+
+/* Registers of one CPU at this stop, by index in the layout. */
+typedef struct {
+	uint64_t *values;
+	uint8_t *valid;
+} KdCpuRegs;
+
+typedef enum {
+	KD_PATH_NONE,
+	KD_PATH_MMAP, /* QEMU's RAM is a shared file and mapped here too */
+	KD_PATH_VM,   /* process_vm_readv on QEMU */
+	KD_PATH_RSP,  /* the stub's physical mode */
+	KD_PATH_QMP,  /* pmemsave */
+} KdPath;
+
+struct KdTarget {
+	char *stub;
+	KdRspLink *rsp;
+	KdQmpLink *qmp; /* or NULL */
+	char *qmp_address, *qmp_why;
+	char *version, *accel;
+	int pid; /* of QEMU; 0: unknown or elsewhere */
+	GCancellable *cancellable;
+
+	const KdArch *arch;
+	KdRegLayout *layout;
+	KdRegInfo *infos;    /* in the layout's order */
+	GHashTable *by_name; /* lower-case name → index + 1 */
+	GArray *threads;     /* KdRspThread, by CPU */
+	int hg_cpu;          /* CPU of the last Hg; -1: none */
+	KdCpuRegs *regs;     /* by CPU */
+
+	KdTargetState state;
+	uint64_t generation;
+	KdStop stop;
+	gboolean was_running;  /* before the attach: leave it so */
+	gboolean interrupting; /* a stop we asked for is on its way */
+	gboolean stepping;
+	gboolean stop_unfinished; /* the stop's reason has not been looked into */
+	gboolean check_running;   /* QMP told of a resume that may not be ours */
+	gboolean foreign_run;     /* somebody else resumed the machine, over QMP */
+
+	GArray *ram;    /* KdRamBlock */
+	GArray *ranges; /* KdRamRange, the same for callers */
+	KdPath path;
+	char *path_why;
+	GHashTable *pages; /* uint64_t pa → 4 KiB, of this stop */
+	KdTlbEntry *tlb;
+
+	GArray *breaks; /* KdBreak */
+	int next_break;
+	char *note_path;
+	char *cleaned_up;
+};
+
+/* --- run-control.c --- */
+void kd_target_stop_arrived (const KdStopReply *stop, gboolean asked, void *data);
+/* FALSE and RUNNING, LOST or so unless the machine is stopped. */
+gboolean kd_target_check_stopped (KdTarget *target, GError **error);
+/* Passes `ok` on; marks the target LOST when the link is. */
+gboolean kd_target_result (KdTarget *target, gboolean ok);
+
+/* --- registers.c --- */
+gboolean kd_target_registers_init (KdTarget *target, GError **error);
+void kd_target_registers_forget (KdTarget *target);
+void kd_target_registers_clear (KdTarget *target);
+
+/* --- memory.c --- */
+void kd_target_memory_init (KdTarget *target, gboolean no_direct);
+void kd_target_memory_forget (KdTarget *target);
+void kd_target_memory_clear (KdTarget *target);
+
+/* --- breakpoints.c --- */
+void kd_target_breaks_remove_all (KdTarget *target);
+void kd_target_breaks_clear (KdTarget *target);
+/* Looks at why the machine stopped and counts the hit. */
+void kd_target_breaks_judge (KdTarget *target);
+/* TRUE if one of ours, inserted, is at `va`. */
+gboolean kd_target_breaks_at (const KdTarget *target, uint64_t va);
+
+/* --- note.c: what the next kvmdbg must know if this process dies --- */
+void kd_target_note_open (KdTarget *target, const char *note_dir);
+/* Removes what a dead process left on the stub; says so in `cleaned_up`. Machine stopped. */
+void kd_target_note_clean_up (KdTarget *target);
+void kd_target_note_write (KdTarget *target);
+void kd_target_note_remove (KdTarget *target);

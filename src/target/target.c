@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "target/target-private.h"
+
+#include <inttypes.h>
+
+G_DEFINE_QUARK (kd - target - error - quark, kd_target_error)
+
+const KdArch *
+kd_target_arch (const KdTarget *target)
+{
+	return target->arch;
+}
+
+KdTargetState
+kd_target_state (const KdTarget *target)
+{
+	return target->state;
+}
+
+unsigned
+kd_target_nr_cpus (const KdTarget *target)
+{
+	return target->threads->len;
+}
+
+uint64_t
+kd_target_generation (const KdTarget *target)
+{
+	return target->generation;
+}
+
+const KdStop *
+kd_target_last_stop (const KdTarget *target)
+{
+	return target->state == KD_TARGET_STOPPED ? &target->stop : NULL;
+}
+
+const char *
+kd_target_cleaned_up (const KdTarget *target)
+{
+	return target->cleaned_up;
+}
+
+void
+kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable)
+{
+	g_set_object (&target->cancellable, cancellable);
+	kd_rsp_link_set_cancellable (target->rsp, cancellable);
+	if (target->qmp)
+		kd_qmp_link_set_cancellable (target->qmp, cancellable);
+}
+
+KdQemuInfo
+kd_target_qemu_info (const KdTarget *target)
+{
+	return (KdQemuInfo){.version = target->version,
+		.pid = target->pid,
+		.accel = target->accel,
+		.qmp = target->qmp ? target->qmp_address : NULL,
+		.qmp_why = target->qmp ? NULL : target->qmp_why,
+		.stub = target->stub};
+}
+
+char *
+kd_target_hmp (KdTarget *target, const char *command, GError **error)
+{
+	if (target->qmp)
+		return kd_qmp_link_hmp (target->qmp, command, error);
+	if (!kd_target_check_stopped (target, error))
+		return NULL;
+	return kd_rsp_link_monitor (target->rsp, command, error);
+}
+
+/* --- what a CPU is at --- */
+
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} CpuRegs;
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	const CpuRegs *regs = data;
+
+	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+KdCpuState
+kd_target_cpu_state (KdTarget *target, unsigned cpu)
+{
+	CpuRegs regs = {target, cpu};
+
+	if (target->state != KD_TARGET_STOPPED || cpu >= target->threads->len)
+		return (KdCpuState){KD_CPU_MODE_UNKNOWN, -1, "unknown"};
+	return target->arch->cpu_state (get_reg, &regs);
+}
+
+gboolean
+kd_target_cpu_regime (
+	KdTarget *target, unsigned cpu, KdRegimeKind kind, KdRegime *ret_regime, GError **error)
+{
+	CpuRegs regs = {target, cpu};
+
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
+	if (target->arch->regime (kind, get_reg, &regs, ret_regime))
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+		"CPU %u has no such translation regime at this moment", cpu);
+	return FALSE;
+}
+
+/* --- virtual memory --- */
+
+static gboolean
+read_table (void *data, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	return kd_target_read_phys (data, pa, buf, len, error);
+}
+
+void
+kd_target_walk (KdTarget *target, const KdRegime *regime, uint64_t va, KdWalk *ret_walk)
+{
+	target->arch->walk (regime, va, read_table, target, ret_walk);
+}
+
+static gboolean
+set_fault (uint64_t va, const KdWalk *walk, GError **error)
+{
+	const KdWalkLevel *last = walk->nr_levels ? &walk->levels[walk->nr_levels - 1] : NULL;
+
+	switch (walk->status) {
+	case KD_WALK_UNREADABLE:
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
+			"0x%" PRIx64 " is not mapped: the %s table at 0x%" PRIx64
+			" lies where no memory is",
+			va, last->name, last->table);
+		break;
+	case KD_WALK_NONCANONICAL:
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
+			"0x%" PRIx64 " is not mapped: outside the addresses these tables translate",
+			va);
+		break;
+	default:
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
+			"0x%" PRIx64 " is not mapped: the walk ended at %s, entry 0x%" PRIx64 "%s",
+			va, last ? last->name : "its start", last ? last->entry : 0,
+			walk->status == KD_WALK_RESERVED ? " (reserved)" : "");
+		break;
+	}
+	return FALSE;
+}
+
+/*
+ * Physical address of `va`, and how many bytes from there are contiguous. Translations are kept for
+ * one stop; a running machine's are not.
+ */
+static gboolean
+translate (KdTarget *target, const KdRegime *regime, uint64_t va, uint64_t *ret_pa,
+	uint64_t *ret_extent, GError **error)
+{
+	const uint64_t offset_mask = (1ULL << regime->page_shift) - 1;
+	const uint64_t page = va & ~offset_mask;
+	KdTlbEntry *entry =
+		&target->tlb[((va >> regime->page_shift) ^ (regime->root >> 12)) % KD_TLB_SIZE];
+	gboolean keep = target->state != KD_TARGET_RUNNING;
+	KdWalk walk;
+
+	if (keep && entry->va == page && entry->root == regime->root &&
+		entry->upper == regime->upper) {
+		*ret_pa = entry->pa | (va & offset_mask);
+		*ret_extent = offset_mask + 1 - (va & offset_mask);
+		return TRUE;
+	}
+	kd_target_walk (target, regime, va, &walk);
+	if (walk.status != KD_WALK_MAPPED)
+		return set_fault (va, &walk, error);
+	if (keep)
+		*entry = (KdTlbEntry){.root = regime->root,
+			.va = page,
+			.pa = walk.pa & ~offset_mask,
+			.upper = regime->upper};
+	*ret_pa = walk.pa;
+	*ret_extent = walk.map_size - (va & (walk.map_size - 1));
+	return TRUE;
+}
+
+gboolean
+kd_target_read_virt (KdTarget *target, const KdRegime *regime, uint64_t va, void *buf, size_t len,
+	GError **error)
+{
+	uint8_t *bytes = buf;
+
+	while (len) {
+		uint64_t pa, extent;
+		size_t part;
+
+		if (!translate (target, regime, va, &pa, &extent, error))
+			return FALSE;
+		part = (size_t)MIN (len, extent);
+		if (!kd_target_read_phys (target, pa, bytes, part, error)) {
+			g_prefix_error (error, "0x%" PRIx64 ": ", va);
+			return FALSE;
+		}
+		va += part;
+		bytes += part;
+		len -= part;
+	}
+	return TRUE;
+}
+
+gboolean
+kd_target_write_virt (KdTarget *target, const KdRegime *regime, uint64_t va, const void *buf,
+	size_t len, GError **error)
+{
+	const uint8_t *bytes = buf;
+	uint64_t pa, extent;
+
+	for (size_t done = 0; done < len; done += (size_t)MIN (len - done, extent))
+		if (!translate (target, regime, va + done, &pa, &extent, error))
+			return FALSE;
+	for (size_t done = 0; done < len;) {
+		size_t part;
+
+		if (!translate (target, regime, va + done, &pa, &extent, error))
+			return FALSE;
+		part = (size_t)MIN (len - done, extent);
+		if (!kd_target_write_phys (target, pa, bytes + done, part, error))
+			return FALSE;
+		done += part;
+	}
+	return TRUE;
+}

@@ -48,7 +48,10 @@ class Client:
 
     def call(self, method, number=1, **params):
         self.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}) + "\n")
-        return self.line()
+        # Events go to all, and may come before an answer.
+        while (reply := self.line()) is not None and reply.get("id") != number:
+            pass
+        return reply
 
     def __enter__(self):
         return self

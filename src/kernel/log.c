@@ -164,7 +164,7 @@ read_text (const Log *log, uint64_t id, const uint64_t *desc, uint64_t text_len)
 	return g_string_free (g_steal_pointer (&text), FALSE);
 }
 
-typedef enum { RECORD_READ, RECORD_SKIPPED, RECORD_FAILED } RecordResult;
+typedef enum { RECORD_READ, RECORD_FREE, RECORD_SKIPPED, RECORD_FAILED } RecordResult;
 
 static RecordResult
 read_record (Log *log, uint64_t id, KdLogRecord *ret_record, GError **error)
@@ -178,6 +178,9 @@ read_record (Log *log, uint64_t id, KdLogRecord *ret_record, GError **error)
 		    desc, error))
 		return RECORD_FAILED;
 	state = (unsigned)(desc[D_STATE] >> STATE_SHIFT);
+	/* The tail's is free until the ring is full for the first time (_DEFINE_PRINTKRB()). */
+	if ((desc[D_STATE] & ID_MASK) == id && state == STATE_REUSABLE)
+		return RECORD_FREE;
 	if ((desc[D_STATE] & ID_MASK) != id ||
 		(state != STATE_COMMITTED && state != STATE_FINALIZED))
 		return RECORD_SKIPPED;
@@ -215,6 +218,8 @@ walk_records (
 		switch (read_record (log, (tail + i) & ID_MASK, &record, error)) {
 		case RECORD_FAILED:
 			return FALSE;
+		case RECORD_FREE:
+			continue;
 		case RECORD_SKIPPED:
 			skipped++;
 			continue;

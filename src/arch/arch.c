@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch/arch.h"
 
-static const KdArch *const arches[] = {&kd_arch_arm64};
+static const KdArch *const arches[] = {&kd_arch_arm64, &kd_arch_x86_64};
 
 const KdArch *
 kd_arch_by_gdb_name (const char *gdb_architecture)

@@ -97,21 +97,29 @@ typedef struct {
 	const char *base_symbol;    /* first byte of the image */
 	const char *end_symbol;     /* behind its last */
 	const char *root_symbol;    /* the kernel's root table */
-	const char *voffset_symbol; /* u64: virtual minus physical address of the image; NULL none
-				     */
+	const char *voffset_symbol; /* u64 that virt_of_image() knows how to use; NULL none */
 	uint64_t image_align;       /* physical alignment every loader keeps to */
 	unsigned vector_slots;      /* vectors may stand this many slots behind their symbol, */
 	uint64_t vector_slot_size;  /* each of this size (hardening variants) */
 	const char *const *vector_symbols; /* what a vector register may hold; NULL-terminated */
 
-	/* Vector bases of the host's own levels, from a CPU's registers: how many. */
-	unsigned (*vector_bases) (
-		KdRegGetFunc get, void *data, KdVectorBase ret_bases[KD_VECTOR_BASES_MAX]);
+	/* Vector bases of the host's own levels, from a CPU's registers and what they lead to: how
+	 * many. */
+	unsigned (*vector_bases) (KdRegGetFunc get, void *data, KdPhysReadFunc read,
+		void *read_data, KdVectorBase ret_bases[KD_VECTOR_BASES_MAX]);
+	/* Where the byte of the image at physical address `pa` is mapped, given the value of
+	 * voffset_symbol. */
+	uint64_t (*virt_of_image) (uint64_t voffset, uint64_t pa);
 	/* Every format kernel tables with this root symbol's address may have: for when no CPU's
 	 * registers tell the host's. */
 	unsigned (*root_regimes) (uint64_t root, KdRegime ret_regimes[KD_ROOT_REGIMES_MAX]);
 	/* User half of a process whose root table is at `root`, under this kernel. */
 	KdRegime (*user_regime) (const KdRegime *kernel, uint64_t root);
+	/*
+	 * TRUE: these registers may be a guest's, though cpu_state() cannot say so: then tables
+	 * that do not map the host's kernel are a guest's. NULL where cpu_state() always tells.
+	 */
+	gboolean (*may_be_guest) (KdRegGetFunc get, void *data);
 } KdArchLinux;
 
 /* What the instruction in front of a return address does. */
@@ -125,6 +133,8 @@ typedef struct {
 	KdCallKind kind;
 	uint64_t addr;   /* of the call itself */
 	uint64_t target; /* DIRECT */
+	/* DIRECT, but the bytes read as an indirect call too. */
+	gboolean maybe_indirect;
 } KdCall;
 
 /* Bytes in front of a return address that hold any call of any instruction set here. */
@@ -176,10 +186,19 @@ struct KdArch {
 		const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
 	/* Where the unconditional jump in the first bytes of `code` goes; FALSE: it is none. */
 	gboolean (*jump_at) (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+	/* Functions whose name starts so jump to where a register points; NULL none. */
+	const char *thunk_prefix;
 	unsigned insn_align; /* instructions start at multiples of this */
+
+	/* What QEMU's monitor says of registers that its stub does not have: the command, and the
+	 * value of one of CPU `cpu` in the answer. NULL: nothing more. */
+	const char *monitor_command;
+	gboolean (*monitor_reg) (
+		const char *text, unsigned cpu, const char *name, uint64_t *ret_value);
 };
 
 extern const KdArch kd_arch_arm64;
+extern const KdArch kd_arch_x86_64;
 
 /* NULL if no such architecture. `gdb_architecture` is what target.xml says. */
 const KdArch *kd_arch_by_gdb_name (const char *gdb_architecture);

@@ -18,7 +18,8 @@ is_upper (uint64_t va)
 }
 
 static unsigned
-vector_bases (KdRegGetFunc get, void *data, KdVectorBase ret_bases[KD_VECTOR_BASES_MAX])
+vector_bases (KdRegGetFunc get, void *data, KdPhysReadFunc read, void *read_data,
+	KdVectorBase ret_bases[KD_VECTOR_BASES_MAX])
 {
 	uint64_t hcr = 0, vbar, sctlr, tcr, ttbr;
 	unsigned nr = 0;
@@ -98,6 +99,13 @@ user_regime (const KdRegime *kernel, uint64_t root)
 	return regime;
 }
 
+/* kimage_voffset is the virtual minus the physical address. */
+static uint64_t
+virt_of_image (uint64_t voffset, uint64_t pa)
+{
+	return voffset + pa;
+}
+
 const KdArchLinux kd_arm64_linux = {
 	.base_symbol = "_text",
 	.end_symbol = "_end",
@@ -108,6 +116,7 @@ const KdArchLinux kd_arm64_linux = {
 	.vector_slot_size = 2048,
 	.vector_symbols = vector_symbols,
 	.vector_bases = vector_bases,
+	.virt_of_image = virt_of_image,
 	.root_regimes = root_regimes,
 	.user_regime = user_regime,
 };

@@ -27,7 +27,7 @@ jumps_to (KdUnwind *unwind, const KdKernelSymbol *function, const KdKernelSymbol
 	size_t len = (size_t)MIN (function->size, JUMP_SEARCH_MAX);
 	g_autofree uint8_t *code = NULL;
 
-	if (len == 0 || arch->insn_align < 2)
+	if (len == 0 || arch->insn_align < 1)
 		return FALSE;
 	code = g_malloc (len);
 	if (!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, function->addr, code, len))
@@ -49,6 +49,7 @@ prove_direct (
 {
 	const KdKernelSymbol *wanted = &callee->symbol;
 	KdKernelSymbol target;
+	const char *thunk;
 
 	if (!unwind->ops->symbol_at (unwind->data, call->target, &target)) {
 		next->note = g_strdup_printf ("the call at 0x%" PRIx64 " is of 0x%" PRIx64
@@ -63,6 +64,13 @@ prove_direct (
 	if (target.addr == wanted->addr || same_function (target.name, wanted->name)) {
 		next->proof = KD_PROOF_CALL;
 		next->note = g_strdup_printf ("call of %s at 0x%" PRIx64, wanted->name, call->addr);
+		return;
+	}
+	thunk = unwind->isa->arch->thunk_prefix;
+	if (thunk && g_str_has_prefix (target.name, thunk)) {
+		next->proof = KD_PROOF_INDIRECT;
+		next->note = g_strdup_printf (
+			"indirect call at 0x%" PRIx64 " by %s", call->addr, target.name);
 		return;
 	}
 	if (jumps_to (unwind, &target, wanted)) {
@@ -104,6 +112,11 @@ kd_unwind_prove (KdUnwind *unwind, const KdUnwindFrame *callee, KdUnwindFrame *n
 		break;
 	case KD_CALL_DIRECT:
 		prove_direct (unwind, callee, &call, next);
+		if (next->proof != KD_PROOF_NONE || !call.maybe_indirect)
+			break;
+		next->proof = KD_PROOF_INDIRECT;
+		g_free (next->note);
+		next->note = g_strdup_printf ("indirect call before 0x%" PRIx64, next->image_pc);
 		break;
 	}
 }

@@ -32,14 +32,31 @@ typedef struct {
 typedef struct {
 	KdTarget *target;
 	unsigned cpu;
+	char *monitor; /* answer to KdArch.monitor_command, for all CPUs; NULL: not asked yet */
 } CpuRegs;
 
 static gboolean
 get_reg (void *data, const char *name, uint64_t *ret_value)
 {
 	CpuRegs *regs = data;
+	const KdArch *arch = kd_target_arch (regs->target);
 
-	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+	if (kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL))
+		return TRUE;
+	if (!arch->monitor_reg)
+		return FALSE;
+	if (!regs->monitor) {
+		regs->monitor = kd_target_hmp (regs->target, arch->monitor_command, NULL);
+		if (!regs->monitor)
+			regs->monitor = g_strdup ("");
+	}
+	return arch->monitor_reg (regs->monitor, regs->cpu, name, ret_value);
+}
+
+static gboolean
+read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	return kd_target_read_phys (data, pa, buf, len, error);
 }
 
 typedef gboolean (*VectorFunc) (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data);
@@ -50,13 +67,16 @@ foreach_vector (KdTarget *target, VectorFunc func, void *data)
 {
 	const KdArchLinux *layout = kd_target_arch (target)->linux_layout;
 	g_autoptr (GArray) seen = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	CpuRegs regs = {.target = target};
+	gboolean more = TRUE;
 
-	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (target); cpu++) {
+	for (unsigned cpu = 0; more && cpu < kd_target_nr_cpus (target); cpu++) {
 		KdVectorBase bases[KD_VECTOR_BASES_MAX];
-		CpuRegs regs = {target, cpu};
-		unsigned nr = layout->vector_bases (get_reg, &regs, bases);
+		unsigned nr;
 
-		for (unsigned i = 0; i < nr; i++) {
+		regs.cpu = cpu;
+		nr = layout->vector_bases (get_reg, &regs, read_phys, target, bases);
+		for (unsigned i = 0; more && i < nr; i++) {
 			KdWalk walk = {.status = KD_WALK_MAPPED, .pa = bases[i].va};
 			gboolean is_new = TRUE;
 
@@ -67,11 +87,11 @@ foreach_vector (KdTarget *target, VectorFunc func, void *data)
 			if (walk.status != KD_WALK_MAPPED || !is_new)
 				continue;
 			g_array_append_val (seen, walk.pa);
-			if (!func (bases[i].va, walk.pa, !bases[i].is_phys && bases[i].regime.upper,
-				    data))
-				return;
+			more = func (bases[i].va, walk.pa,
+				!bases[i].is_phys && bases[i].regime.upper, data);
 		}
 	}
+	g_free (regs.monitor);
 }
 
 /* --- is it there? --- */
@@ -308,7 +328,7 @@ virt_from_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
 static uint64_t
 virt_from_memory (const Finder *finder, uint64_t phys_base)
 {
-	uint64_t voffset;
+	uint64_t voffset, virt_base;
 	KdSymbol symbol;
 
 	if (!finder->layout->voffset_symbol ||
@@ -316,11 +336,10 @@ virt_from_memory (const Finder *finder, uint64_t phys_base)
 		!kd_target_read_phys (finder->target, phys_base + (symbol.addr - finder->base),
 			&voffset, sizeof voffset, NULL))
 		return 0;
-	voffset = GUINT64_FROM_LE (voffset);
-	/* Zero until early boot has set it; anything at all where the file is another kernel's. */
-	return (voffset + phys_base) >> 63 && (voffset + phys_base) % 4096 == 0
-		       ? voffset + phys_base
-		       : 0;
+	virt_base = finder->layout->virt_of_image (GUINT64_FROM_LE (voffset), phys_base);
+	/* Not set until early boot has done so; anything at all where the file is another kernel's.
+	 */
+	return virt_base >> 63 && virt_base % 4096 == 0 ? virt_base : 0;
 }
 
 /* `regime` maps the image's middle where it must. */

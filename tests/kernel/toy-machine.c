@@ -71,6 +71,13 @@ kd_target_reg_get (
 	return TRUE;
 }
 
+char *
+kd_target_hmp (KdTarget *target, const char *command, GError **error)
+{
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED, "no monitor");
+	return NULL;
+}
+
 typedef struct {
 	KdTarget *target;
 	unsigned cpu;

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arch/x86-64.h"
+
+#define OPCODE_CALL 0xe8
+#define OPCODE_JMP 0xe9
+#define OPCODE_JMP_SHORT 0xeb
+#define OPCODE_GROUP5 0xff /* /2: near indirect call */
+
+static int32_t
+s32_at (const uint8_t *bytes)
+{
+	return (int32_t)(bytes[0] | bytes[1] << 8 | bytes[2] << 16 | (uint32_t)bytes[3] << 24);
+}
+
+/* Bytes of FF /2 with this ModRM (and SIB) byte; 0: no call. SDM 2A, table 2-2. */
+static unsigned
+indirect_length (const uint8_t *insn)
+{
+	uint8_t mod = insn[1] >> 6, rm = insn[1] & 7;
+	unsigned len = 2;
+
+	if (insn[0] != OPCODE_GROUP5 || (insn[1] >> 3 & 7) != 2)
+		return 0;
+	if (mod == 3)
+		return len;
+	if (rm == 4) {
+		len++;
+		if (mod == 0 && (insn[2] & 7) == 5)
+			return len + 4;
+	}
+	if (mod == 0)
+		return rm == 5 ? len + 4 : len;
+	return len + (mod == 1 ? 1 : 4);
+}
+
+/* The start of an indirect call that ends where the code does: 0: there is none. */
+static unsigned
+indirect_before (const uint8_t code[KD_CALL_BYTES_MAX])
+{
+	for (unsigned len = 2; len < KD_CALL_BYTES_MAX; len++) {
+		const uint8_t *at = code + KD_CALL_BYTES_MAX - len;
+
+		if (indirect_length (at) != len)
+			continue;
+		/* A REX prefix names the upper half of the registers. */
+		return (at[-1] & 0xf0) == 0x40 ? len + 1 : len;
+	}
+	return 0;
+}
+
+void
+kd_x86_64_call_before (
+	const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call)
+{
+	unsigned indirect = indirect_before (code);
+	const uint8_t *direct = code + KD_CALL_BYTES_MAX - 5;
+
+	/*
+	 * Instructions are of any length, so bytes may read as one thing or the other: a direct
+	 * call is the commoner, and its target can be checked.
+	 */
+	if (*direct == OPCODE_CALL)
+		*ret_call = (KdCall){.kind = KD_CALL_DIRECT,
+			.addr = return_addr - 5,
+			.target = return_addr + (uint64_t)(int64_t)s32_at (direct + 1),
+			.maybe_indirect = indirect != 0};
+	else
+		*ret_call = (KdCall){.kind = indirect ? KD_CALL_INDIRECT : KD_CALL_NONE,
+			.addr = return_addr - indirect};
+}
+
+gboolean
+kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target)
+{
+	if (len >= 5 && code[0] == OPCODE_JMP) {
+		*ret_target = addr + 5 + (uint64_t)(int64_t)s32_at (code + 1);
+		return TRUE;
+	}
+	if (len >= 2 && code[0] == OPCODE_JMP_SHORT) {
+		*ret_target = addr + 2 + (uint64_t)(int64_t)(int8_t)code[1];
+		return TRUE;
+	}
+	return FALSE;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arch/x86-64.h"
+
+#define ENTRY_PRESENT (1ULL << 0)
+#define ENTRY_RW (1ULL << 1)
+#define ENTRY_USER (1ULL << 2)
+#define ENTRY_PWT (1ULL << 3)
+#define ENTRY_PCD (1ULL << 4)
+#define ENTRY_ACCESSED (1ULL << 5)
+#define ENTRY_DIRTY (1ULL << 6)
+#define ENTRY_PS (1ULL << 7) /* PAT in the last level */
+#define ENTRY_GLOBAL (1ULL << 8)
+#define ENTRY_PAT_LARGE (1ULL << 12)
+#define ENTRY_NX (1ULL << 63)
+#define ENTRY_ADDRESS 0xffffffffff000ULL
+
+#define MASK(bits) ((bits) >= 64 ? ~0ULL : (1ULL << (bits)) - 1)
+
+/* By the number of levels below. */
+static const char *const level_names[] = {"PT", "PD", "PDPT", "PML4", "PML5"};
+
+static gboolean
+is_canonical (const KdRegime *regime, uint64_t va)
+{
+	uint64_t high = va >> (regime->va_bits - 1);
+
+	if (regime->flags & KD_X86_64_REGIME_NESTED)
+		return va >> regime->va_bits == 0;
+	return high == 0 || high == MASK (65 - regime->va_bits);
+}
+
+/* What the levels above allow limits what the leaf allows, SDM 3A 4.6. */
+static uint64_t
+fold (uint64_t leaf, uint64_t all, uint64_t any)
+{
+	leaf &= ~(ENTRY_RW | ENTRY_USER) | (all & (ENTRY_RW | ENTRY_USER));
+	return leaf | (any & ENTRY_NX);
+}
+
+static void
+finish_leaf (const KdRegime *regime, unsigned below, uint64_t va, uint64_t entry, KdWalk *walk)
+{
+	unsigned shift = regime->page_shift + 9 * below;
+
+	/* Of a large page only the PAT bit may be set below its address. */
+	if (below && (entry & ENTRY_ADDRESS & MASK (shift) & ~ENTRY_PAT_LARGE)) {
+		walk->status = KD_WALK_RESERVED;
+		return;
+	}
+	walk->pa = (entry & ENTRY_ADDRESS & ~MASK (shift)) | (va & MASK (shift));
+	if (walk->pa >> regime->pa_bits) {
+		walk->status = KD_WALK_RESERVED;
+		return;
+	}
+	walk->status = KD_WALK_MAPPED;
+	walk->map_size = 1ULL << shift;
+}
+
+void
+kd_x86_64_walk (
+	const KdRegime *regime, uint64_t va, KdPhysReadFunc read, void *data, KdWalk *ret_walk)
+{
+	uint64_t table = regime->root, all = ~0ULL, any = 0;
+
+	*ret_walk = (KdWalk){.status = KD_WALK_NONCANONICAL};
+	if (!is_canonical (regime, va))
+		return;
+	for (unsigned below = (regime->va_bits - regime->page_shift) / 9; below-- > 0;) {
+		KdWalkLevel *step = &ret_walk->levels[ret_walk->nr_levels++];
+		uint8_t bytes[8];
+
+		*step = (KdWalkLevel){.name = level_names[below],
+			.table = table,
+			.index = (unsigned)(va >> (regime->page_shift + 9 * below)) & 511};
+		step->entry_pa = table + step->index * 8ULL;
+		if (!read (data, step->entry_pa, bytes, sizeof bytes, NULL)) {
+			ret_walk->status = KD_WALK_UNREADABLE;
+			return;
+		}
+		for (unsigned i = 0; i < 8; i++)
+			step->entry |= (uint64_t)bytes[i] << (8 * i);
+		if (!(step->entry & ENTRY_PRESENT)) {
+			ret_walk->status = KD_WALK_ABSENT;
+			return;
+		}
+		/* Pages of 512 GiB there are none. */
+		if ((below > 2 && (step->entry & ENTRY_PS)) ||
+			((step->entry & ENTRY_NX) && (regime->flags & KD_X86_64_REGIME_NO_NX))) {
+			ret_walk->status = KD_WALK_RESERVED;
+			return;
+		}
+		all &= step->entry;
+		any |= step->entry;
+		if (below == 0 || (step->entry & ENTRY_PS)) {
+			ret_walk->leaf = fold (step->entry, all, any);
+			finish_leaf (regime, below, va, step->entry, ret_walk);
+			return;
+		}
+		table = step->entry & ENTRY_ADDRESS;
+		if (table >> regime->pa_bits) {
+			ret_walk->status = KD_WALK_RESERVED;
+			return;
+		}
+	}
+}
+
+char *
+kd_x86_64_describe_leaf (const KdRegime *regime, const KdWalk *walk)
+{
+	gboolean large = walk->map_size > 1ULL << regime->page_shift;
+	uint64_t leaf = walk->leaf;
+	unsigned pat = (leaf & ENTRY_PWT ? 1 : 0) | (leaf & ENTRY_PCD ? 2 : 0) |
+		       (leaf & (large ? ENTRY_PAT_LARGE : ENTRY_PS) ? 4 : 0);
+	GString *text = g_string_new (leaf & ENTRY_RW ? "rw" : "ro");
+
+	g_string_append (text, leaf & ENTRY_USER ? " user" : " kernel");
+	g_string_append (text, leaf & ENTRY_NX ? " nx" : " x");
+	/* What an index of the PAT stands for is in an MSR. */
+	g_string_append_printf (text, " pat%u", pat);
+	if (leaf & ENTRY_GLOBAL)
+		g_string_append (text, " global");
+	g_string_append (text, leaf & ENTRY_ACCESSED ? " accessed" : " not-accessed");
+	if (leaf & ENTRY_DIRTY)
+		g_string_append (text, " dirty");
+	return g_string_free (text, FALSE);
+}
+
+KdRegime
+kd_x86_64_nested_regime (uint64_t ncr3, const KdRegime *host)
+{
+	return (KdRegime){.root = ncr3 & ENTRY_ADDRESS,
+		.va_bits = host->va_bits,
+		.pa_bits = host->pa_bits,
+		.page_shift = 12,
+		.flags = KD_X86_64_REGIME_NESTED};
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "arch/x86-64.h"
+
+#include <elf.h>
+#include <string.h>
+
+#include "base/hex.h"
+
+#define CR0_PE (1ULL << 0)
+#define CR0_PG (1ULL << 31)
+#define CR4_LA57 (1ULL << 12)
+#define EFER_LMA (1ULL << 10)
+#define EFER_NXE (1ULL << 11)
+#define EFLAGS_VM (1ULL << 17)
+/* Without the PCID, and without the bits above that LAM and SME have use for. */
+#define CR3_ROOT 0xffffffffff000ULL
+
+/* QEMU's stub names registers as the manuals do, in lower case. */
+static const char *
+canonical_name (const char *stub_name)
+{
+	return stub_name;
+}
+
+static const char *
+dwarf_reg_name (unsigned dwarf_reg)
+{
+	/* System V ABI, AMD64 supplement, figure 3.36. */
+	static const char *const names[] = {"rax", "rdx", "rcx", "rbx", "rsi", "rdi", "rbp", "rsp",
+		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rip"};
+
+	return dwarf_reg < G_N_ELEMENTS (names) ? names[dwarf_reg] : NULL;
+}
+
+static KdCpuState
+cpu_state (KdRegGetFunc get, void *data)
+{
+	static const char *const rings[] = {"ring 0", "ring 1", "ring 2", "ring 3"};
+	KdCpuState state = {KD_CPU_MODE_UNKNOWN, -1, "unknown"};
+	uint64_t cs, cr0, efer = 0, eflags = 0;
+
+	if (!get (data, "cs", &cs) || !get (data, "cr0", &cr0))
+		return state;
+	get (data, "efer", &efer);
+	get (data, "eflags", &eflags);
+	if (!(cr0 & CR0_PE) || (!(efer & EFER_LMA) && (eflags & EFLAGS_VM))) {
+		state.el = cr0 & CR0_PE ? 3 : 0;
+		state.mode_name = cr0 & CR0_PE ? "virtual-8086 mode" : "real mode";
+		return state;
+	}
+	state.el = (int)(cs & 3);
+	/* Without long mode this is no 64-bit kernel: it starts, or is in firmware or a guest. */
+	if (!(efer & EFER_LMA)) {
+		state.mode_name = "protected mode";
+		return state;
+	}
+	state.mode_name = rings[state.el];
+	state.mode = state.el == 3 ? KD_CPU_MODE_USER : KD_CPU_MODE_KERNEL;
+	return state;
+}
+
+static gboolean
+regime (KdRegimeKind kind, KdRegGetFunc get, void *data, KdRegime *ret_regime)
+{
+	uint64_t cr0, cr3, cr4, efer;
+
+	if ((kind != KD_REGIME_KERNEL && kind != KD_REGIME_USER) || !get (data, "cr0", &cr0) ||
+		!(cr0 & CR0_PG) || !get (data, "efer", &efer) || !(efer & EFER_LMA) ||
+		!get (data, "cr3", &cr3) || !get (data, "cr4", &cr4))
+		return FALSE;
+	*ret_regime = (KdRegime){.root = cr3 & CR3_ROOT,
+		.va_bits = cr4 & CR4_LA57 ? 57 : 48,
+		.pa_bits = 52,
+		.page_shift = 12,
+		.upper = kind == KD_REGIME_KERNEL,
+		.flags = efer & EFER_NXE ? 0 : KD_X86_64_REGIME_NO_NX};
+	return TRUE;
+}
+
+static uint64_t
+pac_mask (unsigned va_bits)
+{
+	return 0;
+}
+
+static uint64_t
+strip_pac (uint64_t value, uint64_t mask)
+{
+	return value;
+}
+
+/* The line that starts with `word` in `text`, before `end`; NULL: none. */
+static const char *
+find_line (const char *text, const char *end, const char *word)
+{
+	size_t len = strlen (word);
+
+	while (text && text < end) {
+		if (strncmp (text, word, len) == 0)
+			return text + len;
+		text = strchr (text, '\n');
+		if (text)
+			text++;
+	}
+	return NULL;
+}
+
+/* "IDT=     fffffe0000000000 00000fff" below "CPU#N". */
+static gboolean
+monitor_reg (const char *text, unsigned cpu, const char *name, uint64_t *ret_value)
+{
+	static const struct {
+		const char *name, *line;
+	} tables[] = {{KD_X86_64_IDT_BASE, "IDT="}, {"gdt_base", "GDT="}};
+	g_autofree char *title = g_strdup_printf ("CPU#%u", cpu);
+	const char *start, *end, *line = NULL;
+
+	start = find_line (text, text + strlen (text), title);
+	if (!start || g_ascii_isdigit (*start))
+		return FALSE;
+	end = strstr (start, "\nCPU#");
+	if (!end)
+		end = start + strlen (start);
+	for (size_t i = 0; i < G_N_ELEMENTS (tables) && !line; i++)
+		if (strcmp (tables[i].name, name) == 0)
+			line = find_line (start, end, tables[i].line);
+	if (!line)
+		return FALSE;
+	line += strspn (line, " ");
+	return kd_hex_parse_u64 (line, strspn (line, "0123456789abcdefABCDEF"), ret_value);
+}
+
+const KdArch kd_arch_x86_64 = {
+	.name = "x86_64",
+	.gdb_architecture = "i386:x86-64",
+	.elf_machine = EM_X86_64,
+	.pointer_size = 8,
+	.big_endian = FALSE,
+	.pc = "rip",
+	.sp = "rsp",
+	.fp = "rbp",
+	.lr = NULL,
+	.nr_dwarf_regs = 17,
+	.canonical_name = canonical_name,
+	.dwarf_reg_name = dwarf_reg_name,
+	.cpu_state = cpu_state,
+	.regime = regime,
+	.walk = kd_x86_64_walk,
+	.describe_leaf = kd_x86_64_describe_leaf,
+	.pac_mask = pac_mask,
+	.strip_pac = strip_pac,
+	.linux_layout = &kd_x86_64_linux,
+	.call_before = kd_x86_64_call_before,
+	.jump_at = kd_x86_64_jump_at,
+	.thunk_prefix = "__x86_indirect_",
+	.insn_align = 1,
+	.monitor_command = "info registers -a",
+	.monitor_reg = monitor_reg,
+};

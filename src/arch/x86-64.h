@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+
+#include "arch/arch.h"
+
+/* The monitor's name for what the stub does not have. */
+#define KD_X86_64_IDT_BASE "idt_base"
+
+/* KdRegime.flags: what is translated are guest-physical addresses (nested paging). */
+#define KD_X86_64_REGIME_NESTED (1ULL << 0)
+/* EFER.NXE is clear: bit 63 of an entry is reserved. */
+#define KD_X86_64_REGIME_NO_NX (1ULL << 1)
+
+/* KdArch.walk and KdArch.describe_leaf: 4- and 5-level paging, SDM 3A 4.5. */
+void kd_x86_64_walk (
+	const KdRegime *regime, uint64_t va, KdPhysReadFunc read, void *data, KdWalk *ret_walk);
+char *kd_x86_64_describe_leaf (const KdRegime *regime, const KdWalk *walk);
+
+/*
+ * The tables of SVM's nested paging, whose root a VMCB has as nCR3 (APM 2, 15.25.5): the host's
+ * format, and as many levels as the host's own tables have.
+ */
+KdRegime kd_x86_64_nested_regime (uint64_t ncr3, const KdRegime *host);
+
+/* The call that returns to `return_addr` and the jump at `addr`: see KdArch. */
+void kd_x86_64_call_before (
+	const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
+gboolean kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+
+extern const KdArchLinux kd_x86_64_linux;

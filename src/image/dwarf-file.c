@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "image/dwarf-file.h"
 
+#include <elf.h>
+#include <string.h>
+
 static void
 unit_free (gpointer data)
 {
 	KdUnit *unit = data;
 	g_clear_pointer (&unit->functions, g_array_unref);
+	if (unit->elf && unit->dwarf)
+		dwarf_end (unit->dwarf);
+	if (unit->elf)
+		elf_end (unit->elf);
 	g_free (unit);
 }
 
@@ -20,7 +27,6 @@ kd_image_dwarf (KdImage *image)
 
 	KdDwarf *dwarf = g_new0 (KdDwarf, 1);
 	elf_version (EV_CURRENT);
-	/* Opened for reading, libelf does not write to the memory it is given. */
 	dwarf->elf = elf_memory (image->mapping, image->mapping_len);
 	dwarf->dwarf = dwarf->elf ? dwarf_begin_elf (dwarf->elf, DWARF_C_READ, NULL) : NULL;
 	dwarf->units = g_hash_table_new_full (g_int64_hash, g_int64_equal, NULL, unit_free);
@@ -95,23 +101,74 @@ collect_functions (KdUnit *unit)
 	g_array_sort (unit->functions, compare_functions);
 }
 
-KdUnit *
-kd_dwarf_unit (KdDwarf *dwarf, Dwarf_Off offset)
+/* Where the file's header of .debug_info is; NULL where it cannot be edited for a moment. */
+static uint8_t *
+info_header (KdImage *image)
 {
-	KdUnit *unit = g_hash_table_lookup (dwarf->units, &offset);
+	const KdElfSection *info = kd_elf_section (&image->elf, ".debug_info");
+
+	/* A compressed section is unpacked by libdw as a whole. */
+	if (!info || (info->flags & SHF_COMPRESSED) || image->mapping != image->elf.data)
+		return NULL;
+	/* The mapping is private: nothing of this reaches the file. */
+	return (uint8_t *)image->mapping + image->elf.section_table +
+	       (uint64_t)(info - image->elf.sections) * sizeof (Elf64_Shdr);
+}
+
+static void
+put_u64 (const KdElf *elf, uint8_t *p, uint64_t value)
+{
+	value = elf->big_endian ? GUINT64_TO_BE (value) : GUINT64_TO_LE (value);
+	memcpy (p, &value, sizeof value);
+}
+
+/* Opens libdw on the image with .debug_info cut to [offset, offset + len). FALSE: not possible. */
+static gboolean
+open_alone (KdImage *image, KdUnit *unit, uint64_t len)
+{
+	uint8_t *header = info_header (image), saved[sizeof (Elf64_Shdr)];
+	uint8_t *sh_offset, *sh_size;
+
+	if (!header)
+		return FALSE;
+	memcpy (saved, header, sizeof saved);
+	sh_offset = header + offsetof (Elf64_Shdr, sh_offset);
+	sh_size = header + offsetof (Elf64_Shdr, sh_size);
+	put_u64 (&image->elf, sh_offset, kd_elf_u64 (&image->elf, sh_offset) + unit->offset);
+	put_u64 (&image->elf, sh_size, len);
+	unit->elf = elf_memory (image->mapping, image->mapping_len);
+	/* Takes where each section lies once, here. */
+	unit->dwarf = unit->elf ? dwarf_begin_elf (unit->elf, DWARF_C_READ, NULL) : NULL;
+	memcpy (header, saved, sizeof saved);
+	return unit->dwarf != NULL;
+}
+
+KdUnit *
+kd_dwarf_unit (KdImage *image, Dwarf_Off offset)
+{
+	KdDwarf *dwarf = kd_image_dwarf (image);
+	KdUnit *unit = dwarf ? g_hash_table_lookup (dwarf->units, &offset) : NULL;
 	Dwarf_Off next, abbrev;
 	size_t header;
 	uint8_t address_size, offset_size;
 
-	if (unit)
+	if (unit || !dwarf)
 		return unit;
+	/* Reads the one header and remembers nothing. */
 	if (dwarf_nextcu (dwarf->dwarf, offset, &next, &header, &abbrev, &address_size,
-		    &offset_size) != 0)
+		    &offset_size) != 0 ||
+		next <= offset)
 		return NULL;
 	unit = g_new0 (KdUnit, 1);
 	unit->offset = offset;
-	if (!dwarf_offdie (dwarf->dwarf, offset + header, &unit->die)) {
-		g_free (unit);
+	gboolean alone = open_alone (image, unit, next - offset);
+
+	if (!alone) {
+		g_clear_pointer (&unit->elf, elf_end);
+		unit->dwarf = dwarf->dwarf;
+	}
+	if (!dwarf_offdie (unit->dwarf, alone ? header : offset + header, &unit->die)) {
+		unit_free (unit);
 		return NULL;
 	}
 	collect_functions (unit);

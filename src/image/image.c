@@ -38,7 +38,9 @@ map_file (KdImage *image, GError **error)
 		return FALSE;
 	}
 	image->mapping_len = (size_t)st.st_size;
-	image->mapping = mmap (NULL, image->mapping_len, PROT_READ, MAP_PRIVATE, fd, 0);
+	/* Private and writable: libelf edits the headers of compressed sections in place. */
+	image->mapping = mmap (NULL, image->mapping_len, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_NORESERVE, fd, 0);
 	int saved = errno;
 	close (fd);
 	if (image->mapping == MAP_FAILED) {

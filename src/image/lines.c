@@ -177,12 +177,12 @@ find_function (KdImage *image, const KdUnit *unit, uint64_t *addr, Dwarf_Die *re
 			high = middle;
 	}
 	if (low > 0 && *addr < ranges[low - 1].end)
-		return dwarf_offdie (image->dwarf->dwarf, ranges[low - 1].die, ret) != NULL;
+		return dwarf_offdie (unit->dwarf, ranges[low - 1].die, ret) != NULL;
 	if (low < unit->functions->len && ranges[low].start - *addr <= KD_PATCHABLE_ENTRY_MAX &&
 		kd_image_symbol_by_addr (image, *addr, &symbol) &&
 		ranges[low].start - symbol.addr < symbol.size) {
 		*addr = ranges[low].start;
-		return dwarf_offdie (image->dwarf->dwarf, ranges[low].die, ret) != NULL;
+		return dwarf_offdie (unit->dwarf, ranges[low].die, ret) != NULL;
 	}
 	return FALSE;
 }
@@ -244,13 +244,11 @@ kd_image_lines_at (KdImage *image, uint64_t addr)
 	GArray *lines = g_array_new (FALSE, TRUE, sizeof (KdLine));
 	Dwarf_Off offset;
 	Dwarf_Die function;
-	KdDwarf *dwarf;
 	KdUnit *unit;
 	KdLine line = {0};
 
 	g_array_set_clear_func (lines, line_clear);
-	if (!find_unit (image, addr, &offset) || !(dwarf = kd_image_dwarf (image)) ||
-		!(unit = kd_dwarf_unit (dwarf, offset)))
+	if (!find_unit (image, addr, &offset) || !(unit = kd_dwarf_unit (image, offset)))
 		return lines;
 
 	gboolean in_function = find_function (image, unit, &addr, &function);

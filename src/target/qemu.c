@@ -7,6 +7,9 @@
 
 #define CONNECT_TIMEOUT_MS 5000
 #define REPLY_TIMEOUT_MS 20000
+/* QEMU learns a little later that its last client went, when its main loop comes round to it. */
+#define TAKEN_TIMEOUT_MS 1500
+#define TAKEN_PAUSE_MS 20
 
 static KdTarget *
 target_new (void)
@@ -282,6 +285,21 @@ abandon (KdTarget *target)
 	kd_target_free (target);
 }
 
+/* Who serves the stub, and who it serves; waits a little for one that just left. */
+static void
+find_listener (const KdPeer *peer, GCancellable *cancellable, KdSocketOwner *ret_listener)
+{
+	gint64 deadline_us = g_get_monotonic_time() + TAKEN_TIMEOUT_MS * 1000;
+
+	kd_socket_owner_find (peer, ret_listener);
+	while (ret_listener->taken_by && g_get_monotonic_time() < deadline_us &&
+		!g_cancellable_is_cancelled (cancellable)) {
+		g_usleep (TAKEN_PAUSE_MS * 1000);
+		kd_socket_owner_clear (ret_listener);
+		kd_socket_owner_find (peer, ret_listener);
+	}
+}
+
 KdTarget *
 kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, GError **error)
 {
@@ -293,7 +311,7 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 
 	if (!kd_peer_parse (options->address, &peer, error))
 		return NULL;
-	kd_socket_owner_find (&peer, &listener);
+	find_listener (&peer, cancellable, &listener);
 	target = target_new();
 	target->stub = kd_peer_to_string (&peer);
 	if (listener.taken_by) {

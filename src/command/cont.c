@@ -8,6 +8,22 @@ static const KdArg args[] = {
 	{NULL},
 };
 
+static gboolean
+wait_stop (KdSession *session, gboolean limited, uint64_t timeout_ms, GError **error)
+{
+	int limit = limited ? (int)MIN (timeout_ms, G_MAXINT) : -1;
+	g_autoptr (GError) why = NULL;
+
+	if (kd_target_wait (session->target, limit, &why))
+		return TRUE;
+	if (limited && g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT))
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
+			"the machine still runs after %d ms", limit);
+	else
+		g_propagate_error (error, g_steal_pointer (&why));
+	return FALSE;
+}
+
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
@@ -20,8 +36,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		g_prefix_error (error, "cont: ");
 		return NULL;
 	}
-	if (wait && !kd_target_wait (session->target,
-			    limited ? (int)MIN (timeout_ms, G_MAXINT) : -1, error)) {
+	if (wait && !wait_stop (session, limited, timeout_ms, error)) {
 		g_prefix_error (error, "cont: ");
 		return NULL;
 	}

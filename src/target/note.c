@@ -45,29 +45,12 @@ is_alive (JsonObject *note, const char *pid_name, const char *start_name)
 }
 
 static unsigned
-remove_left_breaks (KdTarget *target, JsonObject *note)
+count_left_breaks (JsonObject *note)
 {
 	JsonArray *breaks = NULL;
-	unsigned nr = 0;
 
 	kd_json_get_array (note, "breakpoints", FALSE, &breaks, NULL);
-	for (guint i = 0; breaks && i < json_array_get_length (breaks); i++) {
-		JsonObject *row;
-		guint64 va = 0, len = 0, kind = 0;
-
-		if (!kd_json_array_object (breaks, i, &row, NULL) ||
-			!kd_json_get_address (row, "va", TRUE, &va, NULL) ||
-			!kd_json_get_uint (row, "len", TRUE, &len, NULL) ||
-			!kd_json_get_uint (row, "kind", TRUE, &kind, NULL) ||
-			kind > KD_WATCH_ACCESS)
-			continue;
-		kd_rsp_request_remove_break (kd_rsp_link_request (target->rsp), (KdRspBreak)kind,
-			va, kind < KD_WATCH_WRITE ? 4 : len);
-		/* QEMU answers an error for one that is not there (it was started again meanwhile).
-		 */
-		nr += kd_rsp_link_ask_ok (target->rsp, NULL);
-	}
-	return nr;
+	return breaks ? json_array_get_length (breaks) : 0;
 }
 
 void
@@ -88,14 +71,15 @@ kd_target_note_clean_up (KdTarget *target)
 	}
 	kd_json_get_int (note, "kvmdbgd_pid", FALSE, &pid, NULL);
 	kd_json_get_bool (note, "was_running", FALSE, &was_running, NULL);
-	nr = remove_left_breaks (target, note);
-	target->cleaned_up = g_strdup_printf (
-		"a kvmdbgd (process %" G_GINT64_FORMAT
-		") died while it was attached here: %u breakpoint%s of its removed%s",
-		pid, nr, nr == 1 ? "" : "s",
-		was_running && !target->was_running
-			? "; the machine was running before, and will be after detach"
-			: "");
+	/* They went with the "?" of each CPU: see forget_left_breaks() in qemu.c. */
+	nr = count_left_breaks (note);
+	target->cleaned_up =
+		g_strdup_printf ("a kvmdbgd (process %" G_GINT64_FORMAT
+				 ") died while it was attached here; its %u breakpoint%s removed%s",
+			pid, nr, nr == 1 ? " is" : "s are",
+			was_running && !target->was_running
+				? "; the machine was running before, and will be after detach"
+				: "");
 	target->was_running |= was_running;
 }
 

@@ -437,9 +437,13 @@ kd_process_start_time (int pid)
 	uint64_t ticks;
 
 	/* Field 22; the name in field 2 may hold spaces and brackets. proc(5). */
-	for (int field = 2; field <= 22; field++)
+	for (int field = 2; field <= 22; field++) {
 		if (!rest || !next_word (&rest, &len, &word, &word_len))
 			return 0;
+		/* Dead, though its parent has not been told yet. */
+		if (field == 3 && word_len == 1 && (*word == 'Z' || *word == 'X'))
+			return 0;
+	}
 	return word_u64 (word, word_len, &ticks) ? ticks : 0;
 }
 

@@ -273,6 +273,32 @@ learn_qemu (KdTarget *target)
 	}
 }
 
+/*
+ * QEMU forgets the breakpoints of a client that went away at the "?" of the next one, but since 7.0
+ * (softmmu: gdb_breakpoint_remove_all by accelerator) only those of the CPU that Hc names; the
+ * other CPUs keep theirs, and a z packet fails at the first CPU that has none. So each CPU is
+ * asked.
+ */
+static void
+forget_left_breaks (KdTarget *target)
+{
+	const KdRspFeatures *features = kd_rsp_link_features (target->rsp);
+	KdRspAnswer answer;
+
+	if (!(features->set & KD_RSP_HAS_QEMU_PHYS))
+		return;
+	/* The last one asked is the first CPU, which Hc named before. */
+	for (guint i = target->threads->len; i-- > 0;) {
+		kd_rsp_request_set_thread (kd_rsp_link_request (target->rsp), features, 'c',
+			g_array_index (target->threads, KdRspThread, i));
+		if (!kd_rsp_link_ask_ok (target->rsp, NULL))
+			return;
+		kd_rsp_request_stop_reason (kd_rsp_link_request (target->rsp));
+		if (!kd_rsp_link_ask (target->rsp, &answer, NULL))
+			return;
+	}
+}
+
 /* Lets go of a machine that could not be attached to whole. */
 static void
 abandon (KdTarget *target)
@@ -336,6 +362,7 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	if (!options->timeout_ms)
 		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);
+	forget_left_breaks (target);
 	kd_target_note_clean_up (target);
 	kd_target_note_write (target);
 	kd_target_memory_init (target, options->no_direct);
@@ -343,9 +370,15 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 }
 
 gboolean
+kd_target_runs_after_detach (const KdTarget *target)
+{
+	return target->was_running || target->state == KD_TARGET_RUNNING;
+}
+
+gboolean
 kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 {
-	gboolean ok = TRUE, was_resumed = target->state == KD_TARGET_RUNNING;
+	gboolean ok = TRUE, runs = resume && kd_target_runs_after_detach (target);
 
 	if (target->state == KD_TARGET_RUNNING)
 		ok = kd_target_stop (target, error);
@@ -353,7 +386,7 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 		kd_target_breaks_remove_all (target);
 		/* A dropped connection leaves the machine paused, as one that was found so should
 		 * be. */
-		if (resume && (target->was_running || was_resumed)) {
+		if (runs) {
 			kd_rsp_request_detach (kd_rsp_link_request (target->rsp),
 				kd_rsp_link_features (target->rsp),
 				target->threads->len

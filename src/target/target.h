@@ -80,6 +80,8 @@ KdTarget *kd_target_open_qemu (
  * target stays allocated, state LOST.
  */
 gboolean kd_target_detach (KdTarget *target, gboolean resume, GError **error);
+/* What a detach with `resume` would leave: TRUE running, FALSE paused as it was found. */
+gboolean kd_target_runs_after_detach (const KdTarget *target);
 void kd_target_free (KdTarget *target);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdTarget, kd_target_free)
 

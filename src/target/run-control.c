@@ -3,6 +3,9 @@
 
 #include "base/json.h"
 
+/* GDB's numbers. */
+#define SIGNAL_INT 2
+#define SIGNAL_TRAP 5
 #define STOP_TIMEOUT_US (10 * G_USEC_PER_SEC)
 
 gboolean
@@ -41,7 +44,7 @@ reason_of (const KdTarget *target, const KdStopReply *reply)
 	if (reply && reply->reason != KD_STOP_REPLY_REASON_NONE &&
 		reply->reason <= KD_STOP_REPLY_REASON_AWATCH)
 		return KD_STOP_WATCHPOINT;
-	if (reply && reply->signal == 2) /* GDB_SIGNAL_INT: vm_stop() by us or by somebody */
+	if (reply && reply->signal == SIGNAL_INT) /* vm_stop() by us or by somebody */
 		return target->interrupting ? KD_STOP_REQUEST : KD_STOP_PAUSED;
 	return target->stepping ? KD_STOP_STEP : KD_STOP_SIGNAL;
 }
@@ -62,14 +65,21 @@ kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
 {
 	KdTarget *target = data;
 
-	/* One more word about the stop we know of (QEMU sends one after connecting) changes
-	 * nothing. */
-	if (!asked && target->state == KD_TARGET_STOPPED)
+	/*
+	 * One more word about the stop we know of (QEMU sends one after connecting), or of one that
+	 * followed a resume by somebody else: then nothing that was read before is true.
+	 */
+	if (!asked && target->state == KD_TARGET_STOPPED) {
+		target->hg_cpu = -1;
+		forget_stop (target);
 		return;
+	}
 	target->stop = (KdStop){.reason = reason_of (target, reply),
 		.cpu = cpu_of (target, reply),
 		.signal = reply ? (int)reply->signal : 0,
 		.watch_addr = kd_addr_kernel (reply ? reply->watch_addr : 0)};
+	/* QEMU makes the CPU that trapped the one of `Hg` (7.2 cpus.c, gdb_set_stop_cpu). */
+	target->hg_cpu = reply && reply->signal == SIGNAL_TRAP ? target->stop.cpu : -1;
 	target->state = KD_TARGET_STOPPED;
 	target->foreign_run = FALSE;
 	target->stop_unfinished =

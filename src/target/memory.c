@@ -64,6 +64,16 @@ kd_target_map_phys (KdTarget *target, uint64_t pa, size_t len)
 
 /* --- the map --- */
 
+static gboolean
+find_hva (KdTarget *target, uint64_t pa, uint64_t *ret_hva)
+{
+	g_autofree char *question = g_strdup_printf ("gpa2hva 0x%" PRIx64, pa);
+	g_autofree char *answer = kd_target_hmp (target, question, NULL);
+
+	return answer && kd_gpa2hva_parse (answer, ret_hva);
+}
+
+/* Asked of QMP, or of the monitor that the stub itself has. */
 static void
 find_ram (KdTarget *target)
 {
@@ -75,12 +85,14 @@ find_ram (KdTarget *target)
 	target->ram = kd_mtree_parse (text);
 	for (guint i = 0; i < target->ram->len; i++) {
 		KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
-		g_autofree char *question = g_strdup_printf ("gpa2hva 0x%" PRIx64, block->pa);
-		g_autofree char *answer = kd_target_hmp (target, question, NULL);
 		KdRamRange range = {block->pa, block->size, block->name};
+		uint64_t first, last;
 
-		if (!answer || !kd_gpa2hva_parse (answer, &block->hva))
-			block->hva = 0;
+		/* The whole block must lie in QEMU as it does in the machine. */
+		if (find_hva (target, block->pa, &first) &&
+			find_hva (target, block->pa + block->size - 1, &last) &&
+			last - first == block->size - 1)
+			block->hva = first;
 		g_array_append_val (target->ranges, range);
 	}
 }
@@ -433,8 +445,6 @@ try_direct (KdTarget *target, char **ret_owned)
 	uint64_t word;
 	int code = 0;
 
-	if (!target->qmp)
-		return "no QMP, so nobody tells where QEMU keeps the machine's RAM";
 	if (target->ram->len == 0)
 		return "QEMU's monitor gave no map of the RAM";
 	if (!target->pid)
@@ -468,8 +478,7 @@ kd_target_memory_init (KdTarget *target, gboolean no_direct)
 	kd_target_memory_forget (target);
 	target->ram = kd_ram_map_new();
 	target->ranges = g_array_new (FALSE, FALSE, sizeof (KdRamRange));
-	if (target->qmp)
-		find_ram (target);
+	find_ram (target);
 	why = no_direct ? "switched off by --no-direct" : try_direct (target, &owned);
 	if (!why && !agrees_with_stub (target)) {
 		why = "what is read directly is not what the stub shows: is this the monitor of "

@@ -88,17 +88,31 @@ find_offset (KdKernel *kernel, const char *type, const char *member, uint64_t *r
 	return TRUE;
 }
 
+/*
+ * THREAD_SIZE is a macro, and union thread_union is in BTF only where something still uses it. The
+ * first task's stack is as large as any; its ends are symbols of the linker script.
+ */
 static uint64_t
 find_stack_size (KdKernel *kernel)
 {
+	static const struct {
+		const char *start, *end;
+	} ends[] = {
+		{"__start_init_stack", "__end_init_stack"}, /* since 6.10 */
+		{"__start_init_task", "__end_init_task"},
+	};
 	const KdType *type = kd_image_type_by_name (kernel->image, "union thread_union");
-	KdKernelSymbol symbol;
+	KdKernelSymbol start, end;
 
 	if (type && kd_type_size (type))
 		return kd_type_size (type);
-	return kd_kernel_symbol (kernel, "init_stack", &symbol) ||
-			       kd_kernel_symbol (kernel, "init_thread_union", &symbol)
-		       ? symbol.size
+	for (size_t i = 0; i < G_N_ELEMENTS (ends); i++)
+		if (kd_kernel_symbol (kernel, ends[i].start, &start) &&
+			kd_kernel_symbol (kernel, ends[i].end, &end) && end.addr > start.addr)
+			return end.addr - start.addr;
+	return kd_kernel_symbol (kernel, "init_stack", &start) ||
+			       kd_kernel_symbol (kernel, "init_thread_union", &start)
+		       ? start.size
 		       : 0;
 }
 

@@ -346,6 +346,48 @@ init_backtrace (KdBacktrace *backtrace, const Context *context)
 
 /* --- a CPU --- */
 
+typedef struct {
+	uint64_t sp;
+	KdTask task;
+	gboolean found;
+} StackSearch;
+
+static gboolean
+has_stack (const KdTask *task, void *data)
+{
+	StackSearch *search = data;
+
+	if (task->stack == 0 || search->sp < task->stack ||
+		search->sp - task->stack > task->stack_size)
+		return TRUE;
+	search->task = *task;
+	search->found = TRUE;
+	return FALSE;
+}
+
+/*
+ * Whose stack the CPU is on. The run queue names the next task before the stack is switched to it
+ * (__schedule sets rq->curr, then runs the notifiers of the one that goes, KVM's among them).
+ */
+static void
+find_task (Context *context, const KdRegSet *regs, unsigned sp_reg)
+{
+	StackSearch search = {0};
+	KdStack stack;
+
+	context->has_task =
+		kd_task_current (context->kernel, (unsigned)context->cpu, &context->task, NULL);
+	if (!context->has_task || regs->space != KD_SPACE_KERNEL ||
+		!kd_reg_set_get (regs, sp_reg, &search.sp) ||
+		op_stack_at (context, KD_SPACE_KERNEL, search.sp, &stack))
+		return;
+	if (!kd_task_foreach (context->kernel, has_stack, &search, NULL) || !search.found)
+		return;
+	context->task = search.task;
+	context->has_stacks = FALSE;
+	context->nr_stacks = 0;
+}
+
 static gboolean
 read_cpu_regs (const Context *context, const KdUnwindIsa *isa, KdRegSet *ret_regs, GError **error)
 {
@@ -418,6 +460,7 @@ kd_backtrace_cpu (KdKernel *kernel, unsigned cpu, KdBacktrace *ret_backtrace, GE
 	KdTarget *target = kd_kernel_target (kernel);
 	g_auto (Context) context = {.kernel = kernel, .cpu = (int)cpu};
 	KdUnwindResult result;
+	const char *mode;
 	KdUnwind unwind;
 	KdRegSet regs;
 
@@ -429,9 +472,10 @@ kd_backtrace_cpu (KdKernel *kernel, unsigned cpu, KdBacktrace *ret_backtrace, GE
 	if (!init_unwind (&context, &unwind, error) ||
 		!read_cpu_regs (&context, unwind.isa, &regs, error))
 		return FALSE;
-	context.has_task = kd_task_current (kernel, cpu, &context.task, NULL);
+	mode = name_mode (kd_target_cpu_state (target, cpu).mode, &regs.space);
+	find_task (&context, &regs, unwind.isa->sp);
 	init_backtrace (ret_backtrace, &context);
-	ret_backtrace->context = name_mode (kd_target_cpu_state (target, cpu).mode, &regs.space);
+	ret_backtrace->context = mode;
 	if (regs.space == KD_SPACE_VM)
 		name_guest (ret_backtrace, &context);
 	kd_unwind_run (&unwind, &regs, &result);

@@ -28,6 +28,8 @@ struct KvmdbgConnection {
 	char *buf; /* read but not fed yet: from pos to len */
 	size_t pos, len;
 	gboolean lost;
+	gboolean start;  /* as it was connected */
+	gboolean proven; /* the daemon has said something */
 };
 
 KvmdbgConnection *
@@ -40,6 +42,7 @@ kvmdbg_connect (gboolean start, GError **error)
 		return NULL;
 	connection = g_new0 (KvmdbgConnection, 1);
 	connection->fd = fd;
+	connection->start = start;
 	connection->decoder = kd_jsonrpc_decoder_new (KD_JSONRPC_LINE_MAX);
 	connection->next_id = 1;
 	connection->buf = g_malloc (READ_CHUNK);
@@ -111,6 +114,7 @@ read_more (KvmdbgConnection *connection, int flags, gboolean *ret_any, GError **
 		return went_away (connection, "it closed the connection", error);
 	connection->pos = 0;
 	connection->len = (size_t)n;
+	connection->proven = TRUE;
 	*ret_any = TRUE;
 	return TRUE;
 }
@@ -279,6 +283,41 @@ wait_reply (KvmdbgConnection *connection, gint64 id, GCancellable *cancellable,
 	}
 }
 
+/*
+ * A daemon that was killed keeps its socket for the moment its process takes to end. Who connected
+ * in that moment is as well off with the next daemon, or with being told that there is none.
+ */
+static gboolean
+connect_again (KvmdbgConnection *connection, GError **error)
+{
+	int fd = kd_spawn_connect (connection->start, error);
+
+	if (fd < 0)
+		return FALSE;
+	close (connection->fd);
+	connection->fd = fd;
+	connection->lost = FALSE;
+	connection->proven = TRUE; /* once is enough */
+	return TRUE;
+}
+
+static gboolean
+ask (KvmdbgConnection *connection, gint64 id, const char *line, GCancellable *cancellable,
+	KdJsonrpcMessage *ret_msg, GError **error)
+{
+	gboolean first = !connection->proven;
+	g_autoptr (GError) why = NULL;
+
+	if (send_line (connection, line, &why) &&
+		wait_reply (connection, id, cancellable, ret_msg, &why))
+		return TRUE;
+	if (first && !connection->proven && connection->lost)
+		return connect_again (connection, error) && send_line (connection, line, error) &&
+		       wait_reply (connection, id, cancellable, ret_msg, error);
+	g_propagate_error (error, g_steal_pointer (&why));
+	return FALSE;
+}
+
 char *
 kvmdbg_call (KvmdbgConnection *connection, const char *method, const char *params_json,
 	char **ret_error_json, GCancellable *cancellable, GError **error)
@@ -309,8 +348,7 @@ kvmdbg_call (KvmdbgConnection *connection, const char *method, const char *param
 			KD_JSONRPC_REQUEST_MAX);
 		return NULL;
 	}
-	if (!send_line (connection, line, error) ||
-		!wait_reply (connection, id, cancellable, &msg, error))
+	if (!ask (connection, id, line, cancellable, &msg, error))
 		return NULL;
 	if (msg.kind == KD_JSONRPC_RESPONSE)
 		return kd_json_to_string (msg.result, FALSE);

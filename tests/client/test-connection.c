@@ -53,7 +53,6 @@ static const Row rows[] = {
 	{"error-without-data",
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"no: why\"}}\n",
 		NULL, KVMDBG_ERROR_FAILED, "no: why"},
-	{"closes", "", NULL, KVMDBG_ERROR_DAEMON, "the daemon went away: it closed the connection"},
 	{"closes-in-mid-answer", "{\"jsonrpc\":\"2.0\",\"id\":1,\"res", NULL, KVMDBG_ERROR_DAEMON,
 		"the daemon went away: it closed the connection"},
 	{"garbage", "HTTP/1.1 400 Bad Request\n", NULL, KVMDBG_ERROR_DAEMON, NULL},
@@ -149,6 +148,24 @@ test_call (gconstpointer data)
 		check_call (data, chunks[i]);
 }
 
+/* A daemon that ends before it says a word: the next one is asked, and here there is none. */
+static void
+test_closes_at_once (void)
+{
+	g_autofree char *path =
+		g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "kvmdbg", "kvmdbgd.sock", NULL);
+	int listener = listen_at (path), fd;
+	g_autoptr (KvmdbgConnection) connection = kvmdbg_connect (FALSE, NULL);
+	g_autoptr (GError) error = NULL;
+
+	fd = accept (listener, NULL, NULL);
+	close (fd);
+	close (listener);
+	g_assert_null (kvmdbg_call (connection, "vms", NULL, NULL, NULL, &error));
+	g_assert_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON);
+	g_assert_nonnull (strstr (error->message, "nothing is attached"));
+}
+
 /* Nothing listens: told at once, and nothing is started. */
 static void
 test_no_daemon (void)
@@ -192,6 +209,7 @@ main (int argc, char **argv)
 
 		g_test_add_data_func (name, &rows[i], test_call);
 	}
+	g_test_add_func ("/connection/closes-at-once", test_closes_at_once);
 	g_test_add_func ("/connection/no-daemon", test_no_daemon);
 	g_test_add_func ("/connection/bad-params", test_bad_params);
 	status = g_test_run();

@@ -193,7 +193,7 @@ class Kvmdbg:
         self.close()
 
 
-def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout=120):
+def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout=300):
     """What gdb sees on the present stop of MACHINE, which stays stopped.
 
     VALUES is a list of (kind, text): "int" and "string" expressions, "text" commands, "bytes" with

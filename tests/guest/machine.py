@@ -106,6 +106,8 @@ class Machine:
         self.gdb = gdb or f"unix:{self.dir}/gdb.sock"
         # "none": a machine that only its gdb stub can reach.
         self.qmp = None if qmp == "none" else pathlib.Path(qmp or self.dir / "qmp.sock")
+        # A monitor serves one client, and an attached kvmdbg stays that one: tests have another.
+        self.witness_qmp = self.qmp and self.dir / "witness.sock"
         self.serial = self.dir / "serial.sock"
         self.console = self.dir / "console.log"
         self.process = None
@@ -130,7 +132,8 @@ class Machine:
             argv += ["-chardev", f"socket,path={self.gdb.removeprefix('unix:')},server=on,wait=off,id=gdb0",
                      "-gdb", "chardev:gdb0"]
         if self.qmp:
-            argv += ["-qmp", f"unix:{self.qmp},server=on,wait=off"]
+            argv += ["-qmp", f"unix:{self.qmp},server=on,wait=off",
+                     "-qmp", f"unix:{self.witness_qmp},server=on,wait=off"]
         if console_on_terminal:
             argv += ["-chardev", f"stdio,id=serial0,mux=on,signal=off,logfile={self.console}",
                      "-mon", "chardev=serial0,mode=readline"]
@@ -196,8 +199,8 @@ class Machine:
         return text
 
     def monitor(self, command, **arguments):
-        """One QMP command on a connection of its own: its `return`."""
-        with Qmp(self.qmp) as qmp:
+        """One QMP command on a connection of its own, whoever holds the monitor at `qmp`: its `return`."""
+        with Qmp(self.witness_qmp) as qmp:
             return qmp.call(command, **arguments)
 
     def close(self):

@@ -326,6 +326,20 @@ find_listener (const KdPeer *peer, GCancellable *cancellable, KdSocketOwner *ret
 	}
 }
 
+/*
+ * The socket itself says who made it, even where nobody may look at that process's descriptors.
+ * That can be one who only handed it to QEMU.
+ */
+static void
+learn_pid (KdTarget *target)
+{
+	int pid = kd_rsp_link_peer_pid (target->rsp);
+	int monitor = target->qmp ? kd_qmp_link_peer_pid (target->qmp) : 0;
+
+	if (pid && kd_process_is_qemu (pid) && (!monitor || monitor == pid))
+		target->pid = pid;
+}
+
 KdTarget *
 kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, GError **error)
 {
@@ -359,6 +373,8 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 		abandon (target);
 		return NULL;
 	}
+	if (!target->pid)
+		learn_pid (target);
 	if (!options->timeout_ms)
 		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);

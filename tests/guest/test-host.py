@@ -405,6 +405,10 @@ def killed_daemon(host):
     host.kvmdbg.text("break", "kvm_vcpu_ioctl")
     for pid in host.kvmdbg.processes():
         os.kill(pid, signal.SIGKILL)
+    # Until it is gone the kernel takes connections for it.
+    deadline = time.monotonic() + 10
+    while host.kvmdbg.processes() and time.monotonic() < deadline:
+        time.sleep(0.01)
     done = host.kvmdbg.attach(host.machine)
     expect(done.status == 0, str(done))
     expect_equal(host.kvmdbg.call("breaks"), [], "breakpoints after the daemon's death")

@@ -19,7 +19,7 @@ READY = b"machine: ready"
 PANIC = b"Kernel panic - not syncing"
 PR_SET_PDEATHSIG = 1
 # The kernel of a machine that takes longer hangs, or its computer is very busy.
-BOOT_TIMEOUT_S = 240
+BOOT_TIMEOUT_S = 600
 
 # One row for each architecture; the first mode is the default.
 MACHINES = {
@@ -185,13 +185,13 @@ class Machine:
                 "dir": str(self.dir), "arch": self.arch, "mode": self.mode, "kernel": self.info["release"],
                 "qemu": self.program, "witness": self.witness}
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=300):
         """Run COMMAND in the shell of the machine, which must be running: (output, status)."""
         if not self.shell:
             self.shell = Shell(self.serial)
         return self.shell.run(command, timeout)
 
-    def output(self, command, timeout=60):
+    def output(self, command, timeout=300):
         """Output of COMMAND in the machine; MachineError when it fails there."""
         text, status = self.run(command, timeout)
         if status:
@@ -233,7 +233,7 @@ class Shell:
         self.socket.sendall(b"\nstty -echo -onlcr; PS1=; PS2=\n")
         self.run(":")
 
-    def run(self, command, timeout=60):
+    def run(self, command, timeout=300):
         self.count += 1
         # The marks are in two pieces, so that an echo of the command is not taken for them.
         line = (f"printf '\\nbegin''-{self.count}\\n'; {{ {command}\n}} 2>&1 </dev/null; "
@@ -270,7 +270,7 @@ class Qmp:
 
     def __init__(self, path):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(30)
+        self.socket.settimeout(120)
         self.socket.connect(str(path))
         self.file = self.socket.makefile("rwb")
         self.file.readline()

@@ -75,7 +75,7 @@ class Stop:
         self.thread = self.stop_in_kernel()
         self.kvmdbg = harness.Kvmdbg(args.build)
 
-    def stop_in_kernel(self, timeout=60):
+    def stop_in_kernel(self, timeout=300):
         """Stop when a CPU runs the host kernel, whose memory gdb reads through it; its number for gdb."""
         level = {"vhe": "2", "nvhe": "1"}[self.mode]
         deadline = time.monotonic() + timeout

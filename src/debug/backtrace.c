@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "debug/graph-stack.h"
+#include "kernel/kernel-orc.h"
 #include "kernel/object.h"
 #include "kvm/kvm.h"
 
 G_DEFINE_QUARK (kd - debug - error - quark, kd_debug_error)
 
-#define STACKS_MAX 8
+#define STACKS_MAX 12
 
 /* What the unwinder asks, answered from one kernel for one CPU or one sleeping task. */
 typedef struct {
@@ -107,44 +108,31 @@ op_cfi_at (void *data, uint64_t addr, KdCfiRow *ret_row)
 	       kd_image_cfi_at (kd_kernel_image (context->kernel), link, ret_row);
 }
 
-static void
-add_stack (Context *context, const char *name, uint64_t low, uint64_t size)
+static gboolean
+op_orc_at (void *data, uint64_t addr, KdOrcEntry *ret_entry)
 {
+	return kd_kernel_orc_at (((Context *)data)->kernel, addr, ret_entry);
+}
+
+static void
+add_stack (const char *name, uint64_t low, uint64_t size, void *data)
+{
+	Context *context = data;
+
 	if (low == 0 || size == 0 || low + size < low || context->nr_stacks >= STACKS_MAX)
 		return;
 	context->stacks[context->nr_stacks++] = (KdStack){low, low + size, name};
 }
 
-/* A per-CPU pointer to a stack as large as a task's (arch/arm64/kernel/irq.c, sdei.c). */
-static void
-add_pointed (Context *context, const char *name, const char *symbol)
-{
-	uint64_t low, size = context->task.stack_size;
-	KdObject pointer;
-
-	if (kd_object_percpu (context->kernel, symbol, "unsigned long *", (unsigned)context->cpu,
-		    &pointer, NULL) &&
-		kd_object_u64 (&pointer, &low, NULL))
-		add_stack (context, name, low, size);
-}
-
 static void
 find_stacks (Context *context)
 {
-	KdObject overflow;
-
 	context->has_stacks = TRUE;
 	if (context->has_task)
-		add_stack (context, "task", context->task.stack, context->task.stack_size);
-	if (context->cpu < 0)
-		return;
-	add_pointed (context, "irq", "irq_stack_ptr");
-	if (kd_object_percpu (context->kernel, "overflow_stack", NULL, (unsigned)context->cpu,
-		    &overflow, NULL) &&
-		overflow.is_lvalue)
-		add_stack (context, "overflow", overflow.addr.value, kd_type_size (overflow.type));
-	add_pointed (context, "sdei", "sdei_stack_normal_ptr");
-	add_pointed (context, "sdei critical", "sdei_stack_critical_ptr");
+		add_stack ("task", context->task.stack, context->task.stack_size, context);
+	if (context->cpu >= 0)
+		context->isa->stacks (context->kernel, (unsigned)context->cpu,
+			context->task.stack_size, add_stack, context);
 }
 
 static gboolean
@@ -233,6 +221,7 @@ static const KdUnwindOps kernel_ops = {
 	.symbol_at = op_symbol_at,
 	.symbol = op_symbol,
 	.cfi_at = op_cfi_at,
+	.orc_at = op_orc_at,
 	.stack_at = op_stack_at,
 	.sysreg = op_sysreg,
 	.graph_return = op_graph_return,

@@ -10,6 +10,36 @@
 #define SP 31
 #define HCR_VM (1ULL << 0)
 
+/* --- stacks: arch/arm64/kernel/irq.c, sdei.c, traps.c --- */
+
+/* A per-CPU pointer to a stack. */
+static void
+add_pointed (KdKernel *kernel, unsigned cpu, const char *symbol, const char *name, uint64_t size,
+	KdStackFunc add, void *data)
+{
+	KdObject pointer;
+	uint64_t low;
+
+	if (kd_object_percpu (kernel, symbol, "unsigned long *", cpu, &pointer, NULL) &&
+		kd_object_u64 (&pointer, &low, NULL))
+		add (name, low, size, data);
+}
+
+void
+kd_arm64_stacks (
+	KdKernel *kernel, unsigned cpu, uint64_t task_stack_size, KdStackFunc add, void *data)
+{
+	KdObject overflow;
+
+	add_pointed (kernel, cpu, "irq_stack_ptr", "irq", task_stack_size, add, data);
+	if (kd_object_percpu (kernel, "overflow_stack", NULL, cpu, &overflow, NULL) &&
+		overflow.is_lvalue)
+		add ("overflow", overflow.addr.value, kd_type_size (overflow.type), data);
+	add_pointed (kernel, cpu, "sdei_stack_normal_ptr", "sdei", task_stack_size, add, data);
+	add_pointed (kernel, cpu, "sdei_stack_critical_ptr", "sdei critical", task_stack_size, add,
+		data);
+}
+
 /* --- a task that was switched out: thread.cpu_context, what cpu_switch_to keeps --- */
 
 gboolean

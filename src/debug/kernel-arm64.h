@@ -5,6 +5,9 @@
 
 /* Where arm64 Linux keeps the registers that unwinding starts from or goes on with. */
 
+/* KdUnwindIsa.stacks */
+void kd_arm64_stacks (
+	KdKernel *kernel, unsigned cpu, uint64_t task_stack_size, KdStackFunc add, void *data);
 /* Of a task that is not on a CPU. */
 gboolean kd_arm64_task_regs (KdKernel *kernel, uint64_t task, KdRegSet *ret_regs, GError **error);
 /* KdUnwindOps.saved_context of CPU `cpu`. */

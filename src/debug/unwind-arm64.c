@@ -487,6 +487,7 @@ const KdUnwindIsa kd_unwind_arm64 = {
 	.callee_saved = 0x3ff80000, /* x19 to x29 */
 	.special = special,
 	.by_code = kd_code_arm64_step,
+	.stacks = kd_arm64_stacks,
 	.task_regs = kd_arm64_task_regs,
 	.saved_context = kd_arm64_saved_context,
 	.guest_entry = kd_arm64_guest_entry,

@@ -71,7 +71,12 @@ kd_unwind_result_clear (KdUnwindResult *result)
 const KdUnwindIsa *
 kd_unwind_isa (const KdArch *arch)
 {
-	return arch == kd_unwind_arm64.arch ? &kd_unwind_arm64 : NULL;
+	static const KdUnwindIsa *const isas[] = {&kd_unwind_arm64, &kd_unwind_x86_64};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (isas); i++)
+		if (isas[i]->arch == arch)
+			return isas[i];
+	return NULL;
 }
 
 /* --- small things the per-ISA parts use too --- */
@@ -234,6 +239,8 @@ by_frame_pointer (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_nex
 	}
 	next.pc = kd_unwind_strip (unwind, return_addr);
 	kd_reg_set_put (&next, unwind->isa->fp, saved_fp);
+	if (unwind->isa->record_ends_frame)
+		kd_reg_set_put (&next, unwind->isa->sp, fp + 16);
 	*ret_next = next;
 	return TRUE;
 }
@@ -347,6 +354,7 @@ step_code (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *ret_next)
 		CandidateFunc func;
 		KdHow how;
 	} ways[] = {
+		{unwind->isa->by_orc, KD_HOW_ORC},
 		{by_cfi, KD_HOW_CFI},
 		{unwind->isa->by_code, KD_HOW_FP},
 		{by_frame_pointer, KD_HOW_FP},
@@ -359,6 +367,8 @@ step_code (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *ret_next)
 		KdUnwindFrame next = {.how = ways[i].how};
 
 		unwind->graph_index = graph_index;
+		if (!ways[i].func)
+			continue;
 		if (!ways[i].func (unwind, from, &next.regs) || !complete (unwind, from, &next)) {
 			g_free (next.note);
 			continue;

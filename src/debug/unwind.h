@@ -4,6 +4,7 @@
 #include "arch/arch.h"
 #include "base/addr.h"
 #include "image/image.h"
+#include "image/orc.h"
 #include "kernel/kernel.h"
 
 /*
@@ -115,6 +116,8 @@ typedef struct {
 	gboolean (*symbol) (void *data, const char *name, KdKernelSymbol *ret_symbol);
 	/* Rules at a run-time address of the image. */
 	gboolean (*cfi_at) (void *data, uint64_t addr, KdCfiRow *ret_row);
+	/* The kernel's own rule at a run-time address; NULL, FALSE: none. */
+	gboolean (*orc_at) (void *data, uint64_t addr, KdOrcEntry *ret_entry);
 	/* The stack that holds `va`; FALSE: none known. */
 	gboolean (*stack_at) (void *data, KdSpaceKind space, uint64_t va, KdStack *ret_stack);
 	/* A system register of the CPU walked; FALSE: none (a task that sleeps). */
@@ -134,11 +137,17 @@ typedef struct {
 
 typedef struct KdUnwind KdUnwind;
 
+/* Adds one stack to those known. */
+typedef void (*KdStackFunc) (const char *name, uint64_t low, uint64_t size, void *data);
+
 /* Per-ISA knowledge. */
 typedef struct {
 	const KdArch *arch;
 	unsigned sp, fp, lr; /* DWARF numbers; lr: G_MAXUINT where there is none */
 	uint64_t callee_saved;
+	/* The caller's stack pointer is behind the frame record: a call pushes the return address.
+	 */
+	gboolean record_ends_frame;
 	/*
 	 * The step out of code that unwind rules do not describe: exception entry, trampolines,
 	 * guest entry, assembly. NEXT: *next is filled, with *frame's how, proof and note being
@@ -146,10 +155,16 @@ typedef struct {
 	 */
 	int (*special) (
 		KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd *ret_end);
-	/* Ordinary code without rules: what its instructions do. FALSE: they do not tell. */
+	/* Ordinary code by the kernel's own rules. FALSE, NULL: there are none. */
+	gboolean (*by_orc) (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next);
+	/* Ordinary code without rules: what its instructions do. FALSE: they do not tell; may be
+	 * NULL. */
 	gboolean (*by_code) (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next);
 
 	/* What walks of this ISA start from, out of a kernel. */
+	/* The stacks of CPU `cpu` that are no task's. */
+	void (*stacks) (KdKernel *kernel, unsigned cpu, uint64_t task_stack_size, KdStackFunc add,
+		void *data);
 	gboolean (*task_regs) (KdKernel *kernel, uint64_t task, KdRegSet *ret_regs, GError **error);
 	gboolean (*saved_context) (
 		KdKernel *kernel, unsigned cpu, gboolean el1, KdRegSet *ret_regs);
@@ -162,7 +177,7 @@ enum {
 	KD_STEP_END,
 };
 
-extern const KdUnwindIsa kd_unwind_arm64;
+extern const KdUnwindIsa kd_unwind_arm64, kd_unwind_x86_64;
 /* NULL: backtraces of this architecture are not known here. */
 const KdUnwindIsa *kd_unwind_isa (const KdArch *arch);
 

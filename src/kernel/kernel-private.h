@@ -4,6 +4,7 @@
 #include "kernel/find-kernel.h"
 #include "kernel/kernel.h"
 
+typedef struct KdKernelOrc KdKernelOrc;
 typedef struct KdTaskTypes KdTaskTypes; /* task.c: members of task_struct, found once */
 
 struct KdKernel {
@@ -20,7 +21,8 @@ struct KdKernel {
 	KdVmReadFunc vm_reader;
 	void *vm_reader_data;
 	KdTaskTypes *task_types;
-	struct { /* tables of the process last read from, true for one stop */
+	KdKernelOrc *orc; /* kernel-orc.c: read when first asked for */
+	struct {          /* tables of the process last read from, true for one stop */
 		gboolean valid;
 		uint64_t generation;
 		int pid;
@@ -28,4 +30,5 @@ struct KdKernel {
 	} user;
 };
 
+void kd_kernel_orc_free (KdKernelOrc *orc);
 void kd_task_types_free (KdTaskTypes *types);

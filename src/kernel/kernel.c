@@ -171,6 +171,7 @@ kd_kernel_free (KdKernel *kernel)
 	if (!kernel)
 		return;
 	g_clear_pointer (&kernel->task_types, kd_task_types_free);
+	g_clear_pointer (&kernel->orc, kd_kernel_orc_free);
 	g_clear_pointer (&kernel->image, kd_image_free);
 	g_free (kernel->release);
 	g_free (kernel->build_id);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "debug/kernel-x86-64.h"
+#include "debug/unwind.h"
+
+/* DWARF numbers. */
+#define RDX 1
+#define RCX 2
+#define RDI 5
+#define RBP 6
+#define RSP 7
+#define R10 10
+#define R13 13
+#define CALLEE_SAVED (1u << 3 | 1u << RBP | 0xfu << 12)
+
+/* --- the kernel's rules --- */
+
+static gboolean
+orc_at (KdUnwind *unwind, const KdUnwindFrame *from, KdOrcEntry *ret_entry)
+{
+	return unwind->ops->orc_at && from->image_pc != 0 &&
+	       unwind->ops->orc_at (unwind->data,
+		       from->regs.live ? from->image_pc : from->image_pc - 1, ret_entry);
+}
+
+/* Where the stack of the caller goes on, as unwind_next_frame() in unwind_orc.c finds it. */
+static gboolean
+orc_sp (KdUnwind *unwind, const KdRegSet *regs, const KdOrcEntry *entry, uint64_t *ret_sp)
+{
+	static const unsigned plain[] = {[KD_ORC_REG_DX] = RDX,
+		[KD_ORC_REG_DI] = RDI,
+		[KD_ORC_REG_BP] = RBP,
+		[KD_ORC_REG_SP] = RSP,
+		[KD_ORC_REG_R10] = R10,
+		[KD_ORC_REG_R13] = R13};
+	const uint64_t offset = (uint64_t)(int64_t)entry->sp_offset;
+	uint64_t value;
+
+	switch (entry->sp_reg) {
+	case KD_ORC_REG_BP:
+	case KD_ORC_REG_SP:
+		if (!kd_reg_set_get (regs, plain[entry->sp_reg], &value))
+			return FALSE;
+		*ret_sp = value + offset;
+		return TRUE;
+	case KD_ORC_REG_DX:
+	case KD_ORC_REG_DI:
+	case KD_ORC_REG_R10:
+	case KD_ORC_REG_R13:
+		return kd_reg_set_get (regs, plain[entry->sp_reg], ret_sp);
+	case KD_ORC_REG_BP_INDIRECT:
+		return kd_reg_set_get (regs, RBP, &value) &&
+		       kd_unwind_read_u64 (unwind, regs->space, value + offset, ret_sp);
+	case KD_ORC_REG_SP_INDIRECT:
+		if (!kd_reg_set_get (regs, RSP, &value) ||
+			!kd_unwind_read_u64 (unwind, regs->space, value, &value))
+			return FALSE;
+		*ret_sp = value + offset;
+		return TRUE;
+	default:
+		return FALSE;
+	}
+}
+
+/* rbp of the caller. Where the rule says nothing it is what it was. */
+static void
+orc_bp (KdUnwind *unwind, const KdRegSet *regs, const KdOrcEntry *entry, uint64_t sp,
+	KdRegSet *next)
+{
+	const uint64_t offset = (uint64_t)(int64_t)entry->bp_offset;
+	uint64_t base = sp, value;
+
+	switch (entry->bp_reg) {
+	case KD_ORC_REG_PREV_SP:
+		break;
+	case KD_ORC_REG_BP:
+		if (kd_reg_set_get (regs, RBP, &base))
+			break;
+		kd_reg_set_forget (next, RBP);
+		return;
+	case KD_ORC_REG_UNDEFINED:
+		return;
+	default:
+		kd_reg_set_forget (next, RBP);
+		return;
+	}
+	if (kd_unwind_read_u64 (unwind, regs->space, base + offset, &value))
+		kd_reg_set_put (next, RBP, value);
+	else
+		kd_reg_set_forget (next, RBP);
+}
+
+static gboolean
+by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
+{
+	KdRegSet next = {.space = from->regs.space};
+	KdOrcEntry entry;
+	uint64_t sp, value;
+
+	if (!orc_at (unwind, from, &entry) || entry.kind != KD_ORC_CALL ||
+		!orc_sp (unwind, &from->regs, &entry, &sp) ||
+		!kd_unwind_read_u64 (unwind, next.space, sp - 8, &next.pc))
+		return FALSE;
+	if (kd_reg_set_get (&from->regs, RBP, &value))
+		kd_reg_set_put (&next, RBP, value);
+	orc_bp (unwind, &from->regs, &entry, sp, &next);
+	kd_reg_set_put (&next, RSP, sp);
+	*ret_next = next;
+	return TRUE;
+}
+
+/* --- exceptions: struct pt_regs --- */
+
+/* Members of struct pt_regs by DWARF number. */
+static const char *const pt_regs_names[] = {"ax", "dx", "cx", "bx", "si", "di", "bp", "sp", "r8",
+	"r9", "r10", "r11", "r12", "r13", "r14", "r15"};
+
+static gboolean
+read_member (KdUnwind *unwind, uint64_t at, const char *member, uint64_t *ret_value)
+{
+	int64_t offset = unwind->ops->offset_of (unwind->data, "struct pt_regs", member);
+
+	return offset >= 0 &&
+	       kd_unwind_read_u64 (unwind, KD_SPACE_KERNEL, at + (uint64_t)offset, ret_value);
+}
+
+/* What the CPU itself pushes: enough to go on. */
+static gboolean
+read_iret_frame (KdUnwind *unwind, uint64_t at, KdRegSet *regs)
+{
+	uint64_t sp, cs;
+
+	if (!read_member (unwind, at, "ip", &regs->pc) || !read_member (unwind, at, "cs", &cs) ||
+		!read_member (unwind, at, "sp", &sp))
+		return FALSE;
+	kd_reg_set_put (regs, RSP, sp);
+	regs->space = (cs & 3) == 3 ? KD_SPACE_USER : KD_SPACE_KERNEL;
+	regs->live = TRUE;
+	return TRUE;
+}
+
+static int
+step_regs (KdUnwind *unwind, const KdUnwindFrame *from, const KdOrcEntry *entry, uint64_t sp,
+	KdUnwindFrame *next)
+{
+	gboolean partial = entry->kind == KD_ORC_REGS_PARTIAL;
+	KdRegSet regs = {.space = KD_SPACE_KERNEL};
+	uint64_t at = sp, value;
+
+	if (partial) {
+		int64_t offset = unwind->ops->offset_of (unwind->data, "struct pt_regs", "ip");
+
+		if (offset < 0)
+			return KD_STEP_NOT_MINE;
+		at -= (uint64_t)offset;
+		/* Entry code has changed none yet, but calls may have. */
+		regs = from->regs;
+		if (!from->regs.live)
+			regs.known &= CALLEE_SAVED;
+		orc_bp (unwind, &from->regs, entry, sp, &regs);
+	} else {
+		for (unsigned reg = 0; reg < G_N_ELEMENTS (pt_regs_names); reg++)
+			if (reg != RSP && read_member (unwind, at, pt_regs_names[reg], &value))
+				kd_reg_set_put (&regs, reg, value);
+	}
+	if (!read_iret_frame (unwind, at, &regs))
+		return KD_STEP_NOT_MINE;
+	next->regs = regs;
+	next->how = KD_HOW_PT_REGS;
+	next->proof = KD_PROOF_ENTRY;
+	next->note = g_strdup_printf ("registers saved at 0x%" PRIx64, partial ? sp : at);
+	kd_unwind_name (unwind, next);
+	return KD_STEP_NEXT;
+}
+
+/* --- where stacks end --- */
+
+/*
+ * On the first instructions of a system call, and on the last, nothing is saved: the CPU itself
+ * keeps the user's pc in rcx (SDM 2B, SYSCALL).
+ */
+static int
+step_syscall (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
+{
+	uint64_t pc, sp;
+
+	if (!from->regs.live || !kd_reg_set_get (&from->regs, RCX, &pc))
+		return KD_STEP_NOT_MINE;
+	next->regs = from->regs;
+	next->regs.pc = pc;
+	next->regs.space = KD_SPACE_USER;
+	kd_reg_set_forget (&next->regs, RCX);
+	/* The kernel's own, once it was switched to. */
+	if (kd_reg_set_get (&from->regs, RSP, &sp) && sp >> 63)
+		kd_reg_set_forget (&next->regs, RSP);
+	next->how = KD_HOW_REGS;
+	next->proof = KD_PROOF_ENTRY;
+	next->note = g_strdup ("pc as SYSCALL left it in rcx");
+	kd_unwind_name (unwind, next);
+	return KD_STEP_NEXT;
+}
+
+static int
+step_end (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd *ret_end)
+{
+	const char *name = from->symbol.name;
+
+	if (g_str_has_prefix (name, "entry_SYSCALL") || g_str_has_prefix (name, "entry_SYSRET"))
+		return step_syscall (unwind, from, next);
+	*ret_end = g_str_has_prefix (name, "ret_from_fork") ? KD_END_THREAD : KD_END_BOOT;
+	return KD_STEP_END;
+}
+
+static int
+special (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd *ret_end)
+{
+	KdOrcEntry entry;
+	uint64_t sp;
+
+	if (!from->has_symbol || !orc_at (unwind, from, &entry))
+		return KD_STEP_NOT_MINE;
+	switch (entry.kind) {
+	case KD_ORC_REGS:
+	case KD_ORC_REGS_PARTIAL:
+		if (!orc_sp (unwind, &from->regs, &entry, &sp))
+			return KD_STEP_NOT_MINE;
+		return step_regs (unwind, from, &entry, sp, next);
+	case KD_ORC_END:
+		return step_end (unwind, from, next, ret_end);
+	case KD_ORC_UNDEFINED:
+	case KD_ORC_CALL:
+		break;
+	}
+	return KD_STEP_NOT_MINE;
+}
+
+const KdUnwindIsa kd_unwind_x86_64 = {
+	.arch = &kd_arch_x86_64,
+	.sp = RSP,
+	.fp = RBP,
+	.lr = G_MAXUINT,
+	.callee_saved = CALLEE_SAVED,
+	.record_ends_frame = TRUE,
+	.special = special,
+	.by_orc = by_orc,
+	.stacks = kd_x86_64_stacks,
+	.task_regs = kd_x86_64_task_regs,
+};

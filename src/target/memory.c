@@ -220,7 +220,7 @@ read_rsp (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error)
 }
 
 static gboolean
-pmemsave (KdTarget *target, const char *path, uint64_t pa, uint8_t *buf, size_t len, GError **error)
+pmemsave (KdQmpLink *qmp, const char *path, uint64_t pa, uint8_t *buf, size_t len, GError **error)
 {
 	JsonObject *args = json_object_new();
 	g_autoptr (JsonNode) reply = NULL;
@@ -230,7 +230,7 @@ pmemsave (KdTarget *target, const char *path, uint64_t pa, uint8_t *buf, size_t 
 	kd_json_set_int (args, "val", (gint64)pa);
 	kd_json_set_int (args, "size", (gint64)len);
 	kd_json_set_string (args, "filename", path);
-	reply = kd_qmp_link_call (target->qmp, "pmemsave", args, error);
+	reply = kd_qmp_link_call (qmp, "pmemsave", args, error);
 	if (!reply || !g_file_get_contents (path, &data, &got, error))
 		return FALSE;
 	if (got != len) {
@@ -249,14 +249,16 @@ read_qmp (KdTarget *target, uint64_t pa, uint8_t *buf, size_t len, GError **erro
 {
 	g_autofree char *dir = g_dir_make_tmp ("kvmdbg-XXXXXX", error);
 	g_autofree char *path = dir ? g_build_filename (dir, "memory", NULL) : NULL;
-	gboolean ok = dir != NULL;
+	KdQmpLink *qmp = dir ? kd_target_qmp_get (target, error) : NULL;
+	gboolean ok = qmp != NULL;
 
 	for (size_t done = 0; ok && done < len;) {
 		size_t part = MIN (len - done, PMEMSAVE_MAX);
 
-		ok = pmemsave (target, path, pa + done, buf + done, part, error);
+		ok = pmemsave (qmp, path, pa + done, buf + done, part, error);
 		done += part;
 	}
+	kd_target_qmp_release (target);
 	if (path)
 		unlink (path);
 	if (dir)
@@ -285,7 +287,7 @@ read_block (KdTarget *target, const KdRamBlock *block, uint64_t pa, void *buf, s
 		}
 	}
 	if (target->path == KD_PATH_QMP ||
-		(target->state == KD_TARGET_RUNNING && target->qmp && target->pid))
+		(target->state == KD_TARGET_RUNNING && target->has_qmp && target->pid))
 		return read_qmp (target, pa, buf, len, error);
 	return read_rsp (target, pa, buf, len, error);
 }
@@ -497,6 +499,6 @@ kd_target_memory_init (KdTarget *target, gboolean no_direct)
 	}
 	target->path_why = g_strdup (why);
 	target->path = kd_rsp_link_features (target->rsp)->set & KD_RSP_HAS_QEMU_PHYS ? KD_PATH_RSP
-		       : target->qmp && target->pid                                   ? KD_PATH_QMP
-						    : KD_PATH_NONE;
+		       : target->has_qmp && target->pid                               ? KD_PATH_QMP
+							: KD_PATH_NONE;
 }

@@ -52,15 +52,6 @@ kd_target_free (KdTarget *target)
 
 /* --- QMP --- */
 
-static void
-qmp_event (const char *name, JsonObject *data, void *user_data)
-{
-	KdTarget *target = user_data;
-
-	if (strcmp (name, "RESUME") == 0 && target->state == KD_TARGET_STOPPED)
-		target->check_running = TRUE;
-}
-
 static KdQmpLink *
 connect_qmp (const KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
 {
@@ -92,6 +83,27 @@ connect_qmp (const KdTarget *target, const char *address, GCancellable *cancella
 	}
 	kd_qmp_link_set_timeout (link, REPLY_TIMEOUT_MS);
 	return g_steal_pointer (&link);
+}
+
+KdQmpLink *
+kd_target_qmp_get (KdTarget *target, GError **error)
+{
+	if (!target->qmp && target->has_qmp) {
+		target->qmp = connect_qmp (target, target->qmp_address, target->cancellable, error);
+		if (!target->qmp)
+			g_prefix_error (error, "QEMU's monitor: ");
+	} else if (!target->qmp) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"there is no QEMU monitor: %s", target->qmp_why);
+	}
+	return target->qmp;
+}
+
+void
+kd_target_qmp_release (KdTarget *target)
+{
+	if (!target->opening)
+		g_clear_pointer (&target->qmp, kd_qmp_link_free);
 }
 
 /* Tries the monitor that was named, else those on QEMU's command line. What fails is kept as the
@@ -133,7 +145,7 @@ find_qmp (KdTarget *target, const char *named, GCancellable *cancellable, GError
 	}
 	if (target->qmp) {
 		g_clear_pointer (&target->qmp_why, g_free);
-		kd_qmp_link_set_event_func (target->qmp, qmp_event, target);
+		target->has_qmp = TRUE;
 		target->version = g_strdup (kd_qmp_link_version (target->qmp));
 	}
 	return TRUE;
@@ -353,6 +365,7 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 		return NULL;
 	find_listener (&peer, cancellable, &listener);
 	target = target_new();
+	target->opening = TRUE;
 	target->stub = kd_peer_to_string (&peer);
 	if (listener.taken_by) {
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
@@ -367,7 +380,7 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 		abandon (target);
 		return NULL;
 	}
-	if (target->qmp)
+	if (target->has_qmp)
 		query_machine (target);
 	if (!connect_stub (target, &peer, timeout_ms, cancellable, error)) {
 		abandon (target);
@@ -382,6 +395,8 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	kd_target_note_clean_up (target);
 	kd_target_note_write (target);
 	kd_target_memory_init (target, options->no_direct);
+	target->opening = FALSE;
+	kd_target_qmp_release (target);
 	return target;
 }
 

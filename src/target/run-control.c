@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "target/target-private.h"
 
-#include "base/json.h"
-
 /* GDB's numbers. */
 #define SIGNAL_INT 2
 #define SIGNAL_TRAP 5
@@ -81,7 +79,6 @@ kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
 	/* QEMU makes the CPU that trapped the one of `Hg` (7.2 cpus.c, gdb_set_stop_cpu). */
 	target->hg_cpu = reply && reply->signal == SIGNAL_TRAP ? target->stop.cpu : -1;
 	target->state = KD_TARGET_STOPPED;
-	target->foreign_run = FALSE;
 	target->stop_unfinished =
 		target->stop.reason == KD_STOP_SIGNAL || target->stop.reason == KD_STOP_WATCHPOINT;
 	forget_stop (target);
@@ -202,16 +199,8 @@ kd_target_stop (KdTarget *target, GError **error)
 	/* The stop must come even when the command that wanted it was cancelled. */
 	kd_rsp_link_set_cancellable (target->rsp, NULL);
 	target->interrupting = TRUE;
-	gboolean ok;
+	gboolean ok = kd_rsp_link_interrupt (target->rsp, error);
 
-	if (target->foreign_run) {
-		/* The stub knows of no resume of ours; QMP's stop makes it tell of the stop. */
-		g_autoptr (JsonNode) reply = kd_qmp_link_call (target->qmp, "stop", NULL, error);
-
-		ok = reply != NULL;
-	} else {
-		ok = kd_rsp_link_interrupt (target->rsp, error);
-	}
 	while (ok && target->state == KD_TARGET_RUNNING)
 		ok = kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, error);
 	kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
@@ -234,30 +223,7 @@ kd_target_poll_fds (const KdTarget *target, int *ret_fds, unsigned max)
 		return 0;
 	if (nr < max)
 		ret_fds[nr++] = kd_rsp_link_fd (target->rsp);
-	if (nr < max && target->qmp && !kd_qmp_link_is_closed (target->qmp))
-		ret_fds[nr++] = kd_qmp_link_fd (target->qmp);
 	return nr;
-}
-
-/* QMP told of a resume while we hold the machine: ours, long over, or somebody else's. */
-static void
-check_running (KdTarget *target)
-{
-	g_autoptr (JsonNode) reply = NULL;
-	gboolean running = FALSE;
-
-	target->check_running = FALSE;
-	if (target->state != KD_TARGET_STOPPED)
-		return;
-	reply = kd_qmp_link_call (target->qmp, "query-status", NULL, NULL);
-	if (!reply ||
-		!kd_json_get_bool (
-			kd_json_node_object (reply, NULL), "running", FALSE, &running, NULL) ||
-		!running)
-		return;
-	target->state = KD_TARGET_RUNNING;
-	target->foreign_run = TRUE;
-	forget_stop (target);
 }
 
 gboolean
@@ -267,13 +233,6 @@ kd_target_dispatch (KdTarget *target, GError **error)
 		target->state = KD_TARGET_LOST;
 		return FALSE;
 	}
-	if (target->qmp && !kd_qmp_link_dispatch (target->qmp, NULL)) {
-		g_free (target->qmp_why);
-		target->qmp_why = g_strdup ("QEMU has closed the connection");
-		g_clear_pointer (&target->qmp, kd_qmp_link_free);
-	}
-	if (target->check_running && target->qmp)
-		check_running (target);
 	finish_stop (target);
 	return TRUE;
 }

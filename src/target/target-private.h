@@ -34,7 +34,13 @@ typedef enum {
 struct KdTarget {
 	char *stub;
 	KdRspLink *rsp;
-	KdQmpLink *qmp; /* or NULL */
+	/*
+	 * A monitor serves one client, and others want it too: it is held while the machine is
+	 * attached to, and then connected to for each use (kd_target_qmp_get()).
+	 */
+	KdQmpLink *qmp;
+	gboolean has_qmp;
+	gboolean opening;
 	char *qmp_address, *qmp_why;
 	char *version, *accel;
 	int pid; /* of QEMU; 0: unknown or elsewhere */
@@ -55,8 +61,6 @@ struct KdTarget {
 	gboolean interrupting; /* a stop we asked for is on its way */
 	gboolean stepping;
 	gboolean stop_unfinished; /* the stop's reason has not been looked into */
-	gboolean check_running;   /* QMP told of a resume that may not be ours */
-	gboolean foreign_run;     /* somebody else resumed the machine, over QMP */
 
 	GArray *ram;    /* KdRamBlock */
 	GArray *ranges; /* KdRamRange, the same for callers */
@@ -77,6 +81,11 @@ void kd_target_stop_arrived (const KdStopReply *stop, gboolean asked, void *data
 gboolean kd_target_check_stopped (KdTarget *target, GError **error);
 /* Passes `ok` on; marks the target LOST when the link is. */
 gboolean kd_target_result (KdTarget *target, gboolean ok);
+
+/* --- qemu.c --- */
+/* The monitor, connected; NULL: there is none, or it serves somebody else. Release it after use. */
+KdQmpLink *kd_target_qmp_get (KdTarget *target, GError **error);
+void kd_target_qmp_release (KdTarget *target);
 
 /* --- registers.c --- */
 gboolean kd_target_registers_init (KdTarget *target, GError **error);

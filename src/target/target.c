@@ -56,16 +56,21 @@ kd_target_qemu_info (const KdTarget *target)
 	return (KdQemuInfo){.version = target->version,
 		.pid = target->pid,
 		.accel = target->accel,
-		.qmp = target->qmp ? target->qmp_address : NULL,
-		.qmp_why = target->qmp ? NULL : target->qmp_why,
+		.qmp = target->has_qmp ? target->qmp_address : NULL,
+		.qmp_why = target->has_qmp ? NULL : target->qmp_why,
 		.stub = target->stub};
 }
 
 char *
 kd_target_hmp (KdTarget *target, const char *command, GError **error)
 {
-	if (target->qmp)
-		return kd_qmp_link_hmp (target->qmp, command, error);
+	if (target->has_qmp) {
+		KdQmpLink *qmp = kd_target_qmp_get (target, error);
+		char *text = qmp ? kd_qmp_link_hmp (qmp, command, error) : NULL;
+
+		kd_target_qmp_release (target);
+		return text;
+	}
 	if (!kd_target_check_stopped (target, error))
 		return NULL;
 	return kd_rsp_link_monitor (target->rsp, command, error);

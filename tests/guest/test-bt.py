@@ -1,0 +1,176 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Backtraces at random stops of a real host with guests: no frame unexplained, with and without tracers.
+
+The witnesses: /proc/PID/stack, read in the machine, for tasks that sleep; for CPUs the call instruction in
+front of each return address, and that each stack ends where stacks end.
+"""
+
+import argparse
+import collections
+import pathlib
+import random
+import re
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import Failure, expect, expect_equal, number  # noqa: E402
+
+# More to run than there are CPUs, so that stops fall into the scheduler too.
+GUESTS = "nested.vms=2 nested.vcpus=2 nested.idle=1"
+ENDS = ("user", "thread", "boot")
+TRACING = "/sys/kernel/tracing"
+
+
+class Host:
+    def __init__(self, args):
+        self.args = args
+        self.random = random.Random(args.seed)
+        self.machine = machines.boot(kernel=args.kernel, qemu=args.qemu, mode=args.mode, append=GUESTS)
+        self.kvmdbg = harness.Kvmdbg(args.build)
+        witness = self.machine.witness
+        self.sleepers = [witness["sleeper"]["pid"], *(vm["pid"] for vm in witness["vms"])]
+
+    def close(self):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def attach(self):
+        done = self.kvmdbg.attach(self.machine)
+        expect(done.status == 0, str(done))
+
+    def detach(self):
+        self.kvmdbg.text("detach")
+
+
+def describe(trace):
+    frames = [f"#{frame['n']} {frame['pc']} {frame['symbol']}+{frame['offset']:#x} [{frame['how']}, {frame['proof']}] "
+              f"{frame['note']}" for frame in trace["frames"] if not frame["inlined"]]
+    head = f"cpu {trace['cpu']}, pid {trace['pid']}, {trace['context']}, end {trace['end']}: {trace['end_note']}"
+    return "\n".join([head, *frames])
+
+
+def check(trace):
+    """Every frame but the first is proven, and the stack ends where one does."""
+    real = [frame for frame in trace["frames"] if not frame["inlined"]]
+    expect(trace["end"] in ENDS, describe(trace))
+    for frame in real[1:]:
+        expect(frame["proof"] != "none" and frame["how"] != "guess", describe(trace))
+    if trace["context"] == "guest":
+        names = [frame["symbol"] for frame in real]
+        expect(trace["vcpu"] >= 0 and names[0] is None, describe(trace))
+        expect("kvm_vcpu_ioctl" in names, describe(trace))
+    if trace["end"] == "user":
+        expect(real[-1]["space"] == f"user:{trace['pid']}", describe(trace))
+
+
+def stops(host, count):
+    """The stacks of all CPUs at moments nobody chose."""
+    contexts, hows = collections.Counter(), collections.Counter()
+    for _ in range(count):
+        host.attach()
+        traces = host.kvmdbg.call("bt", "-a")
+        expect_equal([trace["cpu"] for trace in traces], list(range(len(traces))), "CPUs")
+        for trace in traces:
+            check(trace)
+            contexts[trace["context"]] += 1
+            hows.update(frame["how"] for frame in trace["frames"] if not frame["inlined"])
+        host.detach()
+        time.sleep(host.random.random() * 0.05)
+    print(f"# {dict(contexts)}; frames {dict(hows)}")
+    return hows
+
+
+def all_tasks(host):
+    """Every task there is, at one stop."""
+    host.attach()
+    tasks = host.kvmdbg.call("ps", "--threads")
+    for task in tasks:
+        # Swapper 1's pid is 0 as swapper 0's is: both are on their CPUs or nowhere.
+        if task["pid"] == 0:
+            continue
+        trace, = host.kvmdbg.call("bt", task["pid"])
+        check(trace)
+    host.detach()
+    print(f"# {len(tasks)} tasks")
+
+
+def sleeping(host):
+    """Tasks that sleep, against what the kernel itself finds."""
+    texts = {pid: host.machine.output(f"cat /proc/{pid}/stack") for pid in host.sleepers}
+    host.attach()
+    for pid, text in texts.items():
+        wanted = [(name, int(offset, 16)) for name, offset in re.findall(r"\] (\S+?)\+(0x[0-9a-f]+)/", text)]
+        expect(wanted, f"/proc/{pid}/stack: {text!r}")
+        trace, = host.kvmdbg.call("bt", pid)
+        got = [(frame["symbol"], number(frame["offset"])) for frame in trace["frames"]
+               if not frame["inlined"] and frame["space"] == "kernel"]
+        # /proc leaves out the scheduler's own functions at the top.
+        expect_equal(got[len(got) - len(wanted):], wanted, f"bt {pid}")
+    host.detach()
+
+
+def plain_stops(host):
+    stops(host, host.args.stops)
+
+
+def tracer(host, name):
+    shell = host.machine.output
+    shell(f"[ -e {TRACING}/current_tracer ] || mount -t tracefs nodev {TRACING}")
+    expect(name in shell(f"cat {TRACING}/available_tracers").split(), f"the kernel has no {name} tracer")
+    shell(f"echo {name} > {TRACING}/current_tracer", timeout=120)
+    expect_equal(shell(f"cat {TRACING}/current_tracer").strip(), name, "current_tracer")
+
+
+def function_stops(host):
+    tracer(host, "function")
+    stops(host, host.args.stops)
+
+
+def function_graph_stops(host):
+    tracer(host, "function_graph")
+    hows = stops(host, host.args.stops)
+    expect(hows["graph"], "no frame was found by what function_graph put aside")
+
+
+def function_graph_sleeping(host):
+    # Traced calls that began before the tracer did are not put aside: new ones are wanted.
+    sleeping(host)
+
+
+CASES = [plain_stops, all_tasks, sleeping, function_stops, function_graph_stops, function_graph_sleeping]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--qemu", default="7.2")
+    parser.add_argument("--mode", default="vhe")
+    parser.add_argument("--stops", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--only", help="only cases whose name matches")
+    args = parser.parse_args()
+    tap = harness.Tap(args.only)
+    prefix = f"/bt/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
+    print(f"# --seed {args.seed}")
+    try:
+        host = Host(args)
+    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
+        print(f"Bail out! {error}")
+        return 1
+    try:
+        for case in CASES:
+            tap.case(prefix + case.__name__.replace("_", "-"), case, host)
+    finally:
+        host.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -95,7 +95,8 @@ const uint8_t *
 kd_rsp_client_out (KdRspClient *client, size_t *ret_len)
 {
 	*ret_len = client->out->len - client->out_done;
-	return client->out->data + client->out_done;
+	/* An empty array has no data at all. */
+	return *ret_len ? client->out->data + client->out_done : NULL;
 }
 
 void

@@ -73,12 +73,14 @@ kd_fields_find (KdKernel *kernel, const char *type, const KdFieldWant *wants, si
 uint64_t
 kd_field_get (const KdField *field, const KdFieldSpan *span, const uint8_t *bytes)
 {
-	const uint8_t *at = bytes + (field->offset - span->start);
 	unsigned bits = field->bit_size ? field->bit_size : field->size * 8;
+	const uint8_t *at;
 	uint64_t value = 0;
 
+	/* An absent one has no place in the span. */
 	if (!field->present || field->size > 8)
 		return 0;
+	at = bytes + (field->offset - span->start);
 	for (unsigned i = field->size; i-- > 0;)
 		value = value << 8 | at[i];
 	value >>= field->bit_shift;

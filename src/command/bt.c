@@ -107,7 +107,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 
 	if (has_pid + has_cpu + all > 1) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
-			"bt: give one of a PID, --cpu and --all");
+			"give one of a PID, --cpu and --all");
 		done = FALSE;
 	} else if (all) {
 		done = add_all (array, session, error);
@@ -119,6 +119,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		done = add_cpu (array, session, (unsigned)MIN (cpu, G_MAXINT32), error);
 	}
 	if (!done) {
+		g_prefix_error (error, "bt: ");
 		json_array_unref (array);
 		return NULL;
 	}

@@ -56,12 +56,20 @@ static KdQmpLink *
 connect_qmp (const KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
 {
 	g_auto (KdPeer) peer = {0};
+	g_autofree char *spelled = NULL;
 	KdTransport *transport;
 	g_autoptr (KdQmpLink) link = NULL;
 	int owner;
 
 	if (!kd_peer_parse (address, &peer, error))
 		return NULL;
+	spelled = kd_peer_to_string (&peer);
+	if (g_strcmp0 (spelled, target->stub) == 0) {
+		/* Only to connect would stop the machine, for nobody to resume. */
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s is the gdb stub, not a QMP monitor", address);
+		return NULL;
+	}
 	transport = kd_transport_connect (&peer, CONNECT_TIMEOUT_MS, cancellable, error);
 	if (!transport)
 		return NULL;

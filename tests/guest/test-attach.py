@@ -4,8 +4,11 @@
 
 import argparse
 import contextlib
+import json
+import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -135,6 +138,54 @@ def bad_qmp(t):
     t.alive()
 
 
+def other_kernel(t):
+    """Another kernel's file: refused, and what differs is told."""
+    other = assets.kernel("arm64", "6.12") / "vmlinux"
+    t.kvmdbg.refused(1, "build-id", "attach", t.machine.gdb, "--vmlinux", other, "--name", "test")
+    t.runs()
+    t.alive()
+
+
+def killed_daemon(t):
+    """A daemon dies with a breakpoint set and the machine stopped: the next attach cleans up."""
+    done = t.kvmdbg.attach(t.machine)
+    expect(done.status == 0, str(done))
+    t.kvmdbg.text("break", "kvm_vcpu_ioctl")
+    expect_equal(t.kvmdbg.call("cont", "--timeout-ms", "30000")["stop"]["reason"], "breakpoint", "stop.reason")
+    for pid in t.kvmdbg.processes():
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while t.kvmdbg.run("sessions").status != 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    done = t.kvmdbg.attach(t.machine)
+    expect(done.status == 0, str(done))
+    expect("1 breakpoint" in (json.loads(done.out).get("notice") or ""), f"no notice: {done.out}")
+    expect_equal(t.kvmdbg.call("breaks"), [], "breaks")
+    # Nothing of it stops the machine, on any CPU.
+    t.kvmdbg.text("cont")
+    t.runs()
+    expect_equal(t.kvmdbg.call("status")["state"], "running", "state")
+    t.kvmdbg.text("detach")
+    t.runs()
+
+
+def wrong_words(t):
+    """Unknown and out of range: one line, the nearest names, the right status, the session as it was."""
+    done = t.kvmdbg.attach(t.machine)
+    expect(done.status == 0, str(done))
+    for status, pattern, *args in (
+            (2, "vcpus", "vcups"), (2, "--cpu", "bt", "--cup", "1"), (2, "number", "step", "12x"),
+            (1, "kvm_vcpu", "type", "kvm_vcpux"), (1, "pid", "print", "init_task.pdi"),
+            (1, "init_task", "print", "init_tusk"), (1, "bt: no CPU 99", "bt", "--cpu", "99"),
+            (1, "no CPU 99", "percpu", "runqueues", "--cpu", "99"), (1, "no CPU 99", "regs", "--cpu", "99"),
+            (1, "not mapped.*level", "mem", "0xffffffffffffff00", "16"), (1, "not RAM", "mem", "phys:0x10", "16"),
+            (1, "no breakpoint 7", "delete", "7"), (3, "no session", "--session", "nope", "vms")):
+        t.kvmdbg.refused(status, pattern, *args)
+    expect_equal(t.kvmdbg.call("status")["state"], "stopped", "state")
+    t.kvmdbg.text("detach")
+    t.runs()
+
+
 def over_rsp_alone(t):
     """Without QMP, over TCP: everything works. The stub's own monitor tells where memory is; without that too
     it is read through the stub, and status says why."""
@@ -191,8 +242,8 @@ def killed_while_running(t):
     t.alive()
 
 
-CASES = [no_session, nothing_listens, not_a_stub, bad_vmlinux, bad_qmp, over_rsp_alone, second_client,
-         several_clients, killed_while_running]
+CASES = [no_session, nothing_listens, not_a_stub, bad_vmlinux, other_kernel, bad_qmp, over_rsp_alone,
+         second_client, several_clients, wrong_words, killed_daemon, killed_while_running]
 
 
 def main():

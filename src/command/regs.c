@@ -78,7 +78,8 @@ static gboolean
 add_cpu (KdSession *session, unsigned cpu, const KdArgs *given, JsonArray *array, GError **error)
 {
 	const char *const *names = kd_args_list (given, "name");
-	KdCpuState state = kd_target_cpu_state (session->target, cpu);
+	KdCpuState state = session->kernel ? kd_kernel_cpu_state (session->kernel, cpu)
+					   : kd_target_cpu_state (session->target, cpu);
 	JsonObject *obj = kd_json_array_add_object (array);
 	JsonObject *regs;
 

@@ -71,7 +71,8 @@ static void
 add_cpu (JsonArray *array, KdSession *session, unsigned cpu, const GArray *vcpus)
 {
 	JsonObject *obj = kd_json_array_add_object (array);
-	KdCpuState state = kd_target_cpu_state (session->target, cpu);
+	KdCpuState state = session->kernel ? kd_kernel_cpu_state (session->kernel, cpu)
+					   : kd_target_cpu_state (session->target, cpu);
 	gboolean in_guest;
 	uint64_t pc;
 

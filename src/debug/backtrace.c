@@ -461,7 +461,7 @@ kd_backtrace_cpu (KdKernel *kernel, unsigned cpu, KdBacktrace *ret_backtrace, GE
 	if (!init_unwind (&context, &unwind, error) ||
 		!read_cpu_regs (&context, unwind.isa, &regs, error))
 		return FALSE;
-	mode = name_mode (kd_target_cpu_state (target, cpu).mode, &regs.space);
+	mode = name_mode (kd_kernel_cpu_state (kernel, cpu).mode, &regs.space);
 	find_task (&context, &regs, unwind.isa->sp);
 	init_backtrace (ret_backtrace, &context);
 	ret_backtrace->context = mode;

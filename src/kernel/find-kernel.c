@@ -208,8 +208,10 @@ find_by_alignment (const Finder *finder, uint64_t *ret_phys_base)
 	for (size_t s = 0; s < nr_steps; s++)
 		for (unsigned i = 0; i < nr; i++) {
 			uint64_t end = ram[i].pa + ram[i].size;
+			/* RAM itself may start at no multiple: a PC's, above its first MiB. */
+			uint64_t start = (ram[i].pa + steps[s] - 1) / steps[s] * steps[s];
 
-			for (uint64_t at = ram[i].pa; at < end; at += steps[s]) {
+			for (uint64_t at = start; at < end; at += steps[s]) {
 				g_autoptr (GError) error = NULL;
 
 				if (is_ours_at (finder, at, &error)) {

@@ -240,6 +240,56 @@ kd_kernel_nr_cpus (const KdKernel *kernel)
 	return kernel->nr_cpus;
 }
 
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} CpuRegs;
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	CpuRegs *regs = data;
+
+	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+/* TRUE: the tables of CPU `cpu` have the kernel's entry code where it is, as even those that PTI
+ * gives to processes do. */
+static gboolean
+maps_entry_code (KdKernel *kernel, unsigned cpu)
+{
+	const char *const *names = kernel->arch->linux_layout->vector_symbols;
+	KdKernelSymbol symbol;
+	KdRegime regime;
+	KdWalk walk;
+
+	if (!kd_target_cpu_regime (kernel->target, cpu, KD_REGIME_KERNEL, &regime, NULL))
+		return FALSE;
+	while (*names && !kd_kernel_symbol (kernel, *names, &symbol))
+		names++;
+	if (!*names)
+		return TRUE;
+	kd_target_walk (kernel->target, &regime, symbol.addr, &walk);
+	return walk.status == KD_WALK_MAPPED &&
+	       walk.pa == kernel->place.phys_base + (symbol.addr - kernel->place.virt_base);
+}
+
+KdCpuState
+kd_kernel_cpu_state (KdKernel *kernel, unsigned cpu)
+{
+	const KdArchLinux *layout = kernel->arch->linux_layout;
+	KdCpuState state = kd_target_cpu_state (kernel->target, cpu);
+	CpuRegs regs = {kernel->target, cpu};
+
+	/* An unknown CPU with no level is one whose registers are not to be had. */
+	if (!layout->may_be_guest || state.el < 0 || !layout->may_be_guest (get_reg, &regs) ||
+		maps_entry_code (kernel, cpu))
+		return state;
+	state.mode = KD_CPU_MODE_GUEST;
+	state.mode_name = "guest";
+	return state;
+}
+
 gboolean
 kd_kernel_link_addr (const KdKernel *kernel, uint64_t addr, uint64_t *ret_link)
 {

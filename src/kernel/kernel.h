@@ -51,6 +51,11 @@ uint64_t kd_kernel_phys_base (
 unsigned kd_kernel_va_bits (const KdKernel *kernel);
 uint64_t kd_kernel_pac_mask (const KdKernel *kernel);
 const KdRegime *kd_kernel_regime (const KdKernel *kernel); /* the host kernel's own tables */
+/*
+ * What CPU `cpu` does. As kd_target_cpu_state(), and where a guest's registers look like a host's,
+ * GUEST when the CPU's tables are not those of a host.
+ */
+KdCpuState kd_kernel_cpu_state (KdKernel *kernel, unsigned cpu);
 /* Highest CPU number + 1 the kernel may use (nr_cpu_ids). Target CPU index i is kernel CPU i. */
 unsigned kd_kernel_nr_cpus (const KdKernel *kernel);
 /* The link-time address of run-time address `addr` when it is in the kernel image's range. */

@@ -140,7 +140,7 @@ set_cpu (KdVcpu *vcpu, const KdObject *object)
 	vcpu->loaded = TRUE;
 	vcpu->in_guest =
 		(unsigned)vcpu->cpu < kd_target_nr_cpus (target) &&
-		kd_target_cpu_state (target, (unsigned)vcpu->cpu).mode == KD_CPU_MODE_GUEST;
+		kd_kernel_cpu_state (kernel, (unsigned)vcpu->cpu).mode == KD_CPU_MODE_GUEST;
 }
 
 static void

@@ -91,6 +91,14 @@ get_reg (void *data, const char *name, uint64_t *ret_value)
 	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
 }
 
+KdCpuState
+kd_target_cpu_state (KdTarget *target, unsigned cpu)
+{
+	Regs regs = {target, cpu};
+
+	return kd_arch_arm64.cpu_state (get_reg, &regs);
+}
+
 gboolean
 kd_target_cpu_regime (
 	KdTarget *target, unsigned cpu, KdRegimeKind kind, KdRegime *ret_regime, GError **error)

@@ -52,11 +52,14 @@ group_of (const KdRegDesc *desc)
 gboolean
 kd_target_registers_init (KdTarget *target, GError **error)
 {
+	GError *why = NULL;
 	guint nr;
 
-	target->layout = kd_reg_layout_fetch (fetch_annex, target, error);
-	if (!target->layout)
+	target->layout = kd_reg_layout_fetch (fetch_annex, target, &why);
+	if (!target->layout) {
+		kd_rsp_link_propagate (error, why);
 		return FALSE;
+	}
 	target->arch = kd_arch_by_gdb_name (target->layout->architecture);
 	if (!target->arch) {
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,

@@ -11,8 +11,6 @@ struct KdQmpLink {
 	KdQmpClient *client;
 	GCancellable *cancellable;
 	int timeout_ms;
-	KdQmpLinkEventFunc event_func;
-	void *event_data;
 	gboolean closed;
 	size_t in_len, in_pos;
 	uint8_t in[READ_SIZE];
@@ -39,19 +37,6 @@ void
 kd_qmp_link_set_timeout (KdQmpLink *link, int timeout_ms)
 {
 	link->timeout_ms = timeout_ms;
-}
-
-void
-kd_qmp_link_set_event_func (KdQmpLink *link, KdQmpLinkEventFunc func, void *user_data)
-{
-	link->event_func = func;
-	link->event_data = user_data;
-}
-
-int
-kd_qmp_link_fd (const KdQmpLink *link)
-{
-	return kd_transport_fd (link->transport);
 }
 
 int
@@ -139,8 +124,6 @@ feed (KdQmpLink *link, KdQmpMessage *ret_msg, GError **error)
 		return STEP_NOTHING;
 	case KD_DECODE_MESSAGE:
 		link->in_pos += used;
-		if (ret_msg->kind == KD_QMP_EVENT && link->event_func)
-			link->event_func (ret_msg->name, ret_msg->data, link->event_data);
 		return STEP_MESSAGE;
 	case KD_DECODE_FAILED:
 		link->in_pos += used;
@@ -315,22 +298,4 @@ kd_qmp_link_hmp (KdQmpLink *link, const char *line, GError **error)
 	if (!text)
 		refused (why, error);
 	return text;
-}
-
-gboolean
-kd_qmp_link_dispatch (KdQmpLink *link, GError **error)
-{
-	if (link->closed)
-		return closed (link, error);
-	for (;;) {
-		g_auto (KdQmpMessage) msg = {0};
-		g_autoptr (GError) why = NULL;
-
-		if (feed (link, &msg, &why) != STEP_NOTHING)
-			continue;
-		if (!flush (link, error) || !fill (link, error))
-			return FALSE;
-		if (link->in_pos == link->in_len)
-			return TRUE;
-	}
 }

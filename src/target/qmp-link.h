@@ -6,13 +6,10 @@
 #include "target/transport.h"
 
 /*
- * The QMP client over a socket, one command and its reply at a time; events are handed over as they
- * come. Errors are KD_TARGET_ERROR: LOST, PROTOCOL (no answer in time, no QMP), REMOTE; and
- * G_IO_ERROR_CANCELLED.
+ * The QMP client over a socket, one command and its reply at a time; events are dropped. Errors are
+ * KD_TARGET_ERROR: LOST, PROTOCOL (no answer in time, no QMP), REMOTE; and G_IO_ERROR_CANCELLED.
  */
 typedef struct KdQmpLink KdQmpLink;
-
-typedef void (*KdQmpLinkEventFunc) (const char *name, JsonObject *data, void *user_data);
 
 /*
  * Takes the transport, waits for the greeting and negotiates. A monitor that serves another client
@@ -25,9 +22,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdQmpLink, kd_qmp_link_free)
 
 void kd_qmp_link_set_cancellable (KdQmpLink *link, GCancellable *cancellable);
 void kd_qmp_link_set_timeout (KdQmpLink *link, int timeout_ms);
-void kd_qmp_link_set_event_func (KdQmpLink *link, KdQmpLinkEventFunc func, void *user_data);
 
-int kd_qmp_link_fd (const KdQmpLink *link);
 int kd_qmp_link_peer_pid (const KdQmpLink *link);
 gboolean kd_qmp_link_is_closed (const KdQmpLink *link);
 /* QEMU's version, "7.2.22". */
@@ -37,5 +32,3 @@ const char *kd_qmp_link_version (const KdQmpLink *link);
 JsonNode *kd_qmp_link_call (KdQmpLink *link, const char *command, JsonObject *args, GError **error);
 /* A command of the human monitor; its text, new string. */
 char *kd_qmp_link_hmp (KdQmpLink *link, const char *line, GError **error);
-/* Takes what has arrived without waiting. FALSE: LOST. */
-gboolean kd_qmp_link_dispatch (KdQmpLink *link, GError **error);

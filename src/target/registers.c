@@ -260,20 +260,3 @@ kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t va
 		name, now);
 	return FALSE;
 }
-
-gboolean
-kd_target_reg_prefetch (KdTarget *target, unsigned cpu, const char *group, GError **error)
-{
-	unsigned nr;
-	const KdRegInfo *infos = kd_target_reg_infos (target, &nr);
-
-	if (!kd_target_check_stopped (target, error))
-		return FALSE;
-	for (unsigned i = 0; i < nr; i++) {
-		uint64_t value;
-
-		if ((!group || strcmp (infos[i].group, group) == 0) && infos[i].bits <= 64)
-			kd_target_reg_get (target, cpu, infos[i].stub_name, &value, NULL);
-	}
-	return kd_target_check_stopped (target, error);
-}

@@ -132,11 +132,6 @@ gboolean kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *na
 /* Writes, reads back, and fails with REMOTE when the stub dropped the write. */
 gboolean kd_target_reg_set (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
-/*
- * Reads into the cache, in few round trips, what a caller is about to ask one by one: the registers
- * of `group`, or all for NULL. Those the stub cannot give stay absent.
- */
-gboolean kd_target_reg_prefetch (KdTarget *target, unsigned cpu, const char *group, GError **error);
 /* Mode from registers; UNKNOWN when the machine runs. */
 KdCpuState kd_target_cpu_state (KdTarget *target, unsigned cpu);
 /* KdArch.regime on the CPU's registers. */

@@ -23,8 +23,10 @@ for line in ask["setup"]:
 for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
     thread.switch()
     frame = gdb.newest_frame()
-    out["threads"].append({name: int(frame.read_register(name)) & (1 << 64) - 1
-                           for name in ask["registers"]})
+    values = {name: frame.read_register(name) for name in ask["registers"]}
+    # gdb has narrow ones (cpsr) as signed.
+    out["threads"].append({name: int(value) & (1 << 8 * value.type.sizeof) - 1
+                           for name, value in values.items()})
 for thread in gdb.selected_inferior().threads():
     if thread.num == ask["thread"]:
         thread.switch()

@@ -299,8 +299,8 @@ def processes(host):
 
 def kernel_frames(trace):
     """The frames of TRACE without the last one, when that is where user space goes on."""
-    *frames, last = trace["frames"]
-    return frames if last["how"] == "pt_regs" and number(last["pc"]) >> 48 == 0 else [*frames, last]
+    frames = trace["frames"]
+    return frames[:-1] if frames[-1]["space"].startswith("user") and len(frames) > 1 else frames
 
 
 def sleeping_stacks(host):
@@ -331,7 +331,7 @@ def cpu_stacks(host):
                 expect(wanted in names, f"cpu {cpu}: no {wanted} in {names}")
         if kind == "kernel":
             expect(names[-1] in ("el0t_64_sync", "el0t_64_irq", "ret_from_fork", "__secondary_switched",
-                                 "__primary_switched", "start_kernel", "primary_entry"),
+                                 "__primary_switched", "start_kernel", "primary_entry", "vectors", "ret_to_user"),
                    f"cpu {cpu}: ends at {names[-1]}: {names}")
         unnamed = [frame["pc"] for frame in frames[1:] if not frame["symbol"] and number(frame["pc"]) >> 48]
         expect(not unnamed, f"cpu {cpu}: no symbol for {unnamed}")

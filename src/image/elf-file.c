@@ -9,6 +9,9 @@
 
 #define SECTIONS_MAX (1u << 17)
 #define NOTES_MAX 4096
+/* Where the layout of a relocatable file begins: 0 would make its first symbol look like none. */
+#define LAYOUT_BASE 0x10000
+#define LAYOUT_ALIGN_MAX 0x10000
 
 static gboolean fail (GError **error, const char *format, ...) G_GNUC_PRINTF (2, 3);
 
@@ -57,6 +60,8 @@ read_section (const KdElf *elf, KdCursor *cursor, KdElfSection *ret, uint32_t *r
 		.offset = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_offset)),
 		.size = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_size)),
 		.link = kd_elf_u32 (elf, p + offsetof (Elf64_Shdr, sh_link)),
+		.info = kd_elf_u32 (elf, p + offsetof (Elf64_Shdr, sh_info)),
+		.align = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_addralign)),
 		.entsize = kd_elf_u64 (elf, p + offsetof (Elf64_Shdr, sh_entsize)),
 	};
 	return TRUE;
@@ -168,6 +173,28 @@ find_build_id (KdElf *elf)
 	}
 }
 
+static gboolean
+lay_out (KdElf *elf, GError **error)
+{
+	uint64_t at = LAYOUT_BASE;
+
+	for (unsigned i = 1; i < elf->nr_sections; i++) {
+		KdElfSection *section = &elf->sections[i];
+		uint64_t align = CLAMP (section->align, 1, LAYOUT_ALIGN_MAX);
+
+		if (!(section->flags & SHF_ALLOC))
+			continue;
+		at = (at + align - 1) / align * align;
+		section->addr = at;
+		/* Those without bytes in the file may claim any size. */
+		if (section->size > G_MAXINT32)
+			return fail (error, "section %u of 0x%" PRIx64 " bytes", i, section->size);
+		/* The next one's patchable entries, or a label at this one's end, are not its. */
+		at += section->size + 1;
+	}
+	return TRUE;
+}
+
 gboolean
 kd_elf_init (KdElf *elf, const void *data, size_t len, GError **error)
 {
@@ -195,8 +222,94 @@ kd_elf_init (KdElf *elf, const void *data, size_t len, GError **error)
 		kd_elf_clear (elf);
 		return FALSE;
 	}
+	if (elf->type == ET_REL && !lay_out (elf, error)) {
+		kd_elf_clear (elf);
+		return FALSE;
+	}
 	find_build_id (elf);
 	return TRUE;
+}
+
+/* --- relocation --- */
+
+/* Bytes that a relocation fills with symbol + addend; 0: of another kind. */
+static unsigned
+plain_width (uint16_t machine, uint32_t type)
+{
+	static const struct {
+		uint16_t machine;
+		uint32_t type;
+		unsigned width;
+	} rows[] = {
+		{EM_X86_64, R_X86_64_64, 8},
+		{EM_X86_64, R_X86_64_32, 4},
+		{EM_X86_64, R_X86_64_32S, 4},
+		{EM_AARCH64, R_AARCH64_ABS64, 8},
+		{EM_AARCH64, R_AARCH64_ABS32, 4},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+		if (rows[i].machine == machine && rows[i].type == type)
+			return rows[i].width;
+	return 0;
+}
+
+static gboolean
+symbol_value (const KdElf *elf, const KdElfSection *symtab, uint64_t index, uint64_t *ret_value)
+{
+	const uint8_t *p = kd_elf_section_bytes (elf, symtab);
+	uint16_t shndx;
+
+	if (!p || index >= symtab->size / sizeof (Elf64_Sym))
+		return FALSE;
+	p += index * sizeof (Elf64_Sym);
+	shndx = kd_elf_u16 (elf, p + offsetof (Elf64_Sym, st_shndx));
+	*ret_value = kd_elf_u64 (elf, p + offsetof (Elf64_Sym, st_value));
+	if (shndx < elf->nr_sections && (elf->sections[shndx].flags & SHF_ALLOC))
+		*ret_value += elf->sections[shndx].addr;
+	return TRUE;
+}
+
+static void
+relocate_section (const KdElf *elf, uint8_t *data, const KdElfSection *rela)
+{
+	const KdElfSection *symtab = &elf->sections[rela->link], *target;
+	KdCursor cursor = kd_cursor_init (
+		kd_elf_section_bytes (elf, rela), (size_t)rela->size, elf->big_endian);
+	const uint8_t *p;
+
+	target = &elf->sections[rela->info];
+	while (kd_cursor_next_bytes (&cursor, sizeof (Elf64_Rela), &p)) {
+		uint64_t offset = kd_elf_u64 (elf, p + offsetof (Elf64_Rela, r_offset));
+		uint64_t info = kd_elf_u64 (elf, p + offsetof (Elf64_Rela, r_info)), value;
+		unsigned width = plain_width (elf->machine, ELF64_R_TYPE (info));
+
+		if (!width || offset > target->size || width > target->size - offset ||
+			!symbol_value (elf, symtab, ELF64_R_SYM (info), &value))
+			continue;
+		value += kd_elf_u64 (elf, p + offsetof (Elf64_Rela, r_addend));
+		for (unsigned i = 0; i < width; i++)
+			data[target->offset + offset + (elf->big_endian ? width - 1 - i : i)] =
+				(uint8_t)(value >> 8 * i);
+	}
+}
+
+void
+kd_elf_relocate_debug (const KdElf *elf, uint8_t *data)
+{
+	if (elf->type != ET_REL)
+		return;
+	for (unsigned i = 1; i < elf->nr_sections; i++) {
+		const KdElfSection *rela = &elf->sections[i];
+
+		if (rela->type != SHT_RELA || rela->info == 0 || rela->info >= elf->nr_sections ||
+			rela->link == 0 || rela->link >= elf->nr_sections ||
+			elf->sections[rela->link].type != SHT_SYMTAB ||
+			!g_str_has_prefix (elf->sections[rela->info].name, ".debug_") ||
+			!kd_elf_section_bytes (elf, &elf->sections[rela->info]))
+			continue;
+		relocate_section (elf, data, rela);
+	}
 }
 
 void

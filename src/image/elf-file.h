@@ -20,6 +20,8 @@ typedef struct {
 	uint64_t offset;
 	uint64_t size;
 	uint32_t link;
+	uint32_t info;
+	uint64_t align;
 	uint64_t entsize;
 } KdElfSection;
 
@@ -36,9 +38,20 @@ typedef struct {
 	size_t build_id_len; /* 0: none */
 } KdElf;
 
-/* NOT_ELF with the reason and the offset where the file contradicts itself. */
+/*
+ * NOT_ELF with the reason and the offset where the file contradicts itself. A relocatable file's
+ * sections (a kernel module's) are laid out one behind the other, always the same way, so that each
+ * has addresses of its own.
+ */
 gboolean kd_elf_init (KdElf *elf, const void *data, size_t len, GError **error);
 void kd_elf_clear (KdElf *elf);
+
+/*
+ * Writes the addresses of that layout into a relocatable file's debug sections; `data` is what
+ * kd_elf_init() was given, writable. Relocations of other kinds than plain addresses and offsets,
+ * and those that point outside, are left alone.
+ */
+void kd_elf_relocate_debug (const KdElf *elf, uint8_t *data);
 
 /* NULL: no such section. */
 const KdElfSection *kd_elf_section (const KdElf *elf, const char *name);

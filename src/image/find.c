@@ -10,6 +10,8 @@
 
 /* Files looked at in one directory of kernels. */
 #define CANDIDATES_MAX 256
+/* And in one directory of modules. */
+#define MODULES_MAX 16384
 
 static gboolean
 has_build_id (const char *path, const uint8_t *build_id, size_t build_id_len)
@@ -72,6 +74,38 @@ find_in_directory (const char *dir, gboolean deep, const uint8_t *build_id, size
 	return NULL;
 }
 
+static gboolean
+is_module_file (const char *file, const char *module)
+{
+	size_t len = strlen (module);
+
+	for (size_t i = 0; i < len; i++)
+		if ((file[i] == '-' ? '_' : file[i]) != module[i])
+			return FALSE;
+	return strcmp (file + len, ".ko") == 0 || strcmp (file + len, ".ko.debug") == 0;
+}
+
+/* DIR/NAME.ko and DIR/NAME.ko.debug; *ret_other: one of that name which is another build. */
+static char *
+find_module_in (const char *dir, const char *module, const uint8_t *build_id, size_t build_id_len,
+	char **ret_other)
+{
+	g_autoptr (GDir) open = g_dir_open (dir, 0, NULL);
+	const char *name;
+
+	for (unsigned i = 0; open && i < MODULES_MAX && (name = g_dir_read_name (open)); i++) {
+		if (!is_module_file (name, module))
+			continue;
+		g_autofree char *path = g_build_filename (dir, name, NULL);
+
+		if (has_build_id (path, build_id, build_id_len))
+			return g_steal_pointer (&path);
+		g_free (*ret_other);
+		*ret_other = g_steal_pointer (&path);
+	}
+	return NULL;
+}
+
 static char *
 find_under (const char *dir, const uint8_t *build_id, size_t build_id_len)
 {
@@ -124,11 +158,48 @@ find_by_debuginfod (const uint8_t *build_id, size_t build_id_len)
 	return path;
 }
 
+static const char *const standard_dirs[] = {"/usr/lib/debug", "/", NULL};
+
+char *
+kd_image_find_module (const char *module, const uint8_t *build_id, size_t build_id_len,
+	const char *const *debug_dirs, GError **error)
+{
+	g_autofree char *other = NULL;
+	char *path = NULL;
+
+	if (!build_id || build_id_len < 2 || build_id_len > KD_BUILD_ID_MAX) {
+		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
+			"module %s has no build-id to find its file by", module);
+		return NULL;
+	}
+	for (unsigned i = 0; !path && debug_dirs && debug_dirs[i]; i++) {
+		path = find_by_build_id (debug_dirs[i], build_id, build_id_len);
+		if (!path)
+			path = find_module_in (
+				debug_dirs[i], module, build_id, build_id_len, &other);
+	}
+	for (unsigned i = 0; !path && standard_dirs[i]; i++)
+		path = find_by_build_id (standard_dirs[i], build_id, build_id_len);
+	if (!path)
+		path = find_by_debuginfod (build_id, build_id_len);
+	if (path)
+		return path;
+
+	g_autofree char *id = kd_hex_to_string (build_id, build_id_len);
+	if (other)
+		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH,
+			"%s is another build: the running module %s has build-id %s", other, module,
+			id);
+	else
+		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
+			"no file for module %s with build-id %s (give --debug-dir)", module, id);
+	return NULL;
+}
+
 char *
 kd_image_find (
 	const uint8_t *build_id, size_t build_id_len, const char *const *debug_dirs, GError **error)
 {
-	static const char *const standard[] = {"/usr/lib/debug", "/", NULL};
 	char *path = NULL;
 
 	if (!build_id || build_id_len < 2 || build_id_len > KD_BUILD_ID_MAX) {
@@ -138,8 +209,8 @@ kd_image_find (
 	}
 	for (unsigned i = 0; !path && debug_dirs && debug_dirs[i]; i++)
 		path = find_under (debug_dirs[i], build_id, build_id_len);
-	for (unsigned i = 0; !path && standard[i]; i++)
-		path = find_under (standard[i], build_id, build_id_len);
+	for (unsigned i = 0; !path && standard_dirs[i]; i++)
+		path = find_under (standard_dirs[i], build_id, build_id_len);
 	if (!path)
 		path = find_by_debuginfod (build_id, build_id_len);
 	if (path)

@@ -113,3 +113,6 @@ GArray *kd_units_index (KdImage *image);
  */
 char *kd_image_find (const uint8_t *build_id, size_t build_id_len, const char *const *debug_dirs,
 	GError **error);
+/* The same for a module's file; MISMATCH: there is only one of another build. */
+char *kd_image_find_module (const char *module, const uint8_t *build_id, size_t build_id_len,
+	const char *const *debug_dirs, GError **error);

@@ -160,6 +160,7 @@ open_path (const char *path, const KdImageOptions *options, GError **error)
 		g_prefix_error (error, "%s: ", path);
 		return NULL;
 	}
+	kd_elf_relocate_debug (&image->elf, image->mapping);
 	load_index (image);
 	kd_symbols_init (image);
 	choose_types (image, options->no_btf);
@@ -203,6 +204,15 @@ kd_image_open (const KdImageOptions *options, GError **error)
 	if (!image)
 		g_propagate_error (error, g_steal_pointer (&local));
 	return image;
+}
+
+KdImage *
+kd_image_open_module (const char *module, const KdImageOptions *options, GError **error)
+{
+	g_autofree char *path = kd_image_find_module (
+		module, options->build_id, options->build_id_len, options->debug_dirs, error);
+
+	return path ? open_path (path, options, error) : NULL;
 }
 
 KdImage *
@@ -317,6 +327,18 @@ kd_image_bytes (KdImage *image, uint64_t addr, size_t len)
 	if (!bytes || len > section->size - (addr - section->addr))
 		return NULL;
 	return bytes + (addr - section->addr);
+}
+
+gboolean
+kd_image_section (const KdImage *image, const char *name, uint64_t *ret_addr, uint64_t *ret_size)
+{
+	const KdElfSection *section = kd_elf_section (&image->elf, name);
+
+	if (!section || !(section->flags & SHF_ALLOC))
+		return FALSE;
+	*ret_addr = section->addr;
+	*ret_size = section->size;
+	return TRUE;
 }
 
 const char *

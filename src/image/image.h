@@ -36,6 +36,13 @@ typedef struct {
 } KdImageOptions;
 
 KdImage *kd_image_open (const KdImageOptions *options, GError **error);
+/*
+ * The file of a kernel module: by build-id as for a kernel, else DIR/NAME.ko or DIR/NAME.ko.debug
+ * of options->debug_dirs, where "-" in a file's name is "_" in the module's. Its addresses are
+ * those of a layout of its sections, see kd_image_section(). MISMATCH: only files of that name with
+ * another build-id are there.
+ */
+KdImage *kd_image_open_module (const char *module, const KdImageOptions *options, GError **error);
 void kd_image_free (KdImage *image);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdImage, kd_image_free)
 
@@ -57,6 +64,9 @@ const char *kd_image_lines_from (const KdImage *image);
  * none. */
 const void *kd_image_bytes (KdImage *image, uint64_t addr, size_t len);
 
+/* Where a loaded section lies. FALSE: no such section, or not loaded. */
+gboolean kd_image_section (
+	const KdImage *image, const char *name, uint64_t *ret_addr, uint64_t *ret_size);
 /* Name of the section that holds `addr`; NULL: none. */
 const char *kd_image_section_name (const KdImage *image, uint64_t addr);
 

@@ -124,8 +124,11 @@ collect (const KdElf *elf, const KdElfSection *symtab, const char *strings, size
 			name >= strings_len || strings[name] == '\0' ||
 			is_mapping_symbol (elf, strings + name))
 			continue;
+		uint64_t in_section = elf->type == ET_REL && shndx < elf->nr_sections
+					      ? elf->sections[shndx].addr
+					      : 0;
 		KdIndexSymbol symbol = {
-			.addr = kd_elf_u64 (elf, p + offsetof (Elf64_Sym, st_value)),
+			.addr = kd_elf_u64 (elf, p + offsetof (Elf64_Sym, st_value)) + in_section,
 			.size = (uint32_t)MIN (size, UINT32_MAX),
 			.name = name,
 			.outer = n, /* order in the file, until link_outer() */

@@ -95,8 +95,10 @@ run (KdSession *session, const KdArgs *args, GError **error)
 			return NULL;
 		addr = place.value;
 		g_autoptr (GArray) lines = NULL;
-		if (kd_kernel_link_addr (kernel, addr, &link))
-			lines = kd_image_lines_at (image, link);
+		KdImage *holder = kd_kernel_image_at (kernel, addr, &link);
+
+		if (holder)
+			lines = kd_image_lines_at (holder, link);
 		if (!lines || lines->len == 0 || !g_array_index (lines, KdLine, 0).file) {
 			g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
 				"list: no line is known for 0x%" G_GINT64_MODIFIER "x", addr);

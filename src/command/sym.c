@@ -14,8 +14,8 @@
 static void
 add_symbol (KdKernel *kernel, JsonArray *array, const KdKernelSymbol *symbol, uint64_t offset)
 {
-	KdImage *image = kd_kernel_image (kernel);
 	JsonObject *obj = kd_json_array_add_object (array);
+	KdImage *image;
 	uint64_t link;
 
 	kd_json_set_string (obj, "name", symbol->name);
@@ -24,7 +24,8 @@ add_symbol (KdKernel *kernel, JsonArray *array, const KdKernelSymbol *symbol, ui
 	kd_json_set_uint (obj, "size", symbol->size);
 	kd_json_set_printf (obj, "kind", "%c", symbol->kind);
 	kd_json_set_string (obj, "module", symbol->module);
-	if (symbol->module || !kd_kernel_link_addr (kernel, symbol->addr + offset, &link))
+	image = kd_kernel_image_at (kernel, symbol->addr + offset, &link);
+	if (!image)
 		return;
 	kd_json_set_string (obj, "section", kd_image_section_name (image, link));
 	g_autoptr (GArray) lines = kd_image_lines_at (image, link);
@@ -104,25 +105,24 @@ add_one (KdKernel *kernel, JsonArray *array, const char *word, GError **error)
 }
 
 typedef struct {
-	KdKernel *kernel;
 	GRegex *regex;
 	JsonArray *array;
 } Search;
 
 static gboolean
-match_one (const KdSymbol *symbol, void *data)
+match_one (const KdKernelSymbol *symbol, void *data)
 {
 	Search *search = data;
 
 	if (!g_regex_match (search->regex, symbol->name, 0, NULL))
 		return TRUE;
-	KdKernelSymbol moved = at_run_time (search->kernel, symbol);
 	JsonObject *obj = kd_json_array_add_object (search->array);
-	kd_json_set_string (obj, "name", moved.name);
-	kd_json_set_hex (obj, "addr", moved.addr);
+	kd_json_set_string (obj, "name", symbol->name);
+	kd_json_set_hex (obj, "addr", symbol->addr);
 	kd_json_set_uint (obj, "offset", 0);
-	kd_json_set_uint (obj, "size", moved.size);
-	kd_json_set_printf (obj, "kind", "%c", moved.kind);
+	kd_json_set_uint (obj, "size", symbol->size);
+	kd_json_set_printf (obj, "kind", "%c", symbol->kind);
+	kd_json_set_string (obj, "module", symbol->module);
 	return json_array_get_length (search->array) < MATCHES_MAX;
 }
 
@@ -137,8 +137,8 @@ search (KdKernel *kernel, JsonObject *obj, JsonArray *array, const char *pattern
 			error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE, "sym: %s", local->message);
 		return FALSE;
 	}
-	Search state = {kernel, regex, array};
-	kd_image_symbols_foreach (kd_kernel_image (kernel), NULL, match_one, &state);
+	Search state = {regex, array};
+	kd_kernel_symbols_foreach (kernel, match_one, &state);
 	if (json_array_get_length (array) == MATCHES_MAX)
 		kd_json_set_bool (obj, "partial", TRUE);
 	return TRUE;

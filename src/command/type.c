@@ -183,36 +183,36 @@ offer_spelling (const char *spelling, void *data)
 }
 
 static char *
-nearest_hint (KdImage *image, const char *wanted)
+nearest_hint (KdKernel *kernel, const char *wanted)
 {
 	Offer offer = {.wanted = wanted};
 	const char *name = bare_name (wanted, &offer.tag_len);
 	g_autoptr (KdNearest) nearest = kd_nearest_new (name);
 
 	offer.nearest = nearest;
-	kd_image_types_foreach (image, offer_spelling, &offer);
+	kd_kernel_types_foreach (kernel, offer_spelling, &offer);
 	return kd_nearest_hint (nearest);
 }
 
 /* C's spelling, or a bare tag as crash takes it. NULL: none. */
 static const KdType *
-lookup (KdImage *image, const char *spelling)
+lookup (KdKernel *kernel, const char *spelling)
 {
 	static const char *const tags[] = {"struct ", "union ", "enum "};
-	const KdType *type = kd_image_type_by_name (image, spelling);
+	const KdType *type = kd_kernel_type (kernel, spelling);
 
 	for (unsigned i = 0; !type && i < G_N_ELEMENTS (tags); i++) {
 		g_autofree char *tagged = g_strconcat (tags[i], spelling, NULL);
-		type = kd_image_type_by_name (image, tagged);
+		type = kd_kernel_type (kernel, tagged);
 	}
 	return type;
 }
 
 /* "struct kvm", or with a member behind a dot or a space; *ret_path is NULL or inside `text`. */
 static const KdType *
-lookup_with_path (KdImage *image, char *text, const char **ret_path)
+lookup_with_path (KdKernel *kernel, char *text, const char **ret_path)
 {
-	const KdType *type = lookup (image, text);
+	const KdType *type = lookup (kernel, text);
 	char *split = strchr (text, '.');
 
 	*ret_path = NULL;
@@ -224,7 +224,7 @@ lookup_with_path (KdImage *image, char *text, const char **ret_path)
 		return NULL;
 	char separator = *split;
 	*split = '\0';
-	type = lookup (image, text);
+	type = lookup (kernel, text);
 	if (type)
 		*ret_path = split + 1;
 	else
@@ -233,9 +233,9 @@ lookup_with_path (KdImage *image, char *text, const char **ret_path)
 }
 
 static JsonNode *
-describe_symbol (KdImage *image, const char *name)
+describe_symbol (KdKernel *kernel, const char *name)
 {
-	const KdType *type = kd_image_type_of_variable (image, name);
+	const KdType *type = kd_kernel_type_of_symbol (kernel, name, TRUE);
 	if (!type)
 		return NULL;
 	JsonObject *obj = json_object_new();
@@ -251,16 +251,16 @@ describe_symbol (KdImage *image, const char *name)
 static JsonNode *
 run (KdSession *session, const KdArgs *args, GError **error)
 {
-	KdImage *image = kd_kernel_image (session->kernel);
+	KdKernel *kernel = session->kernel;
 	g_autofree char *text = g_strstrip (g_strdup (kd_args_string (args, "name")));
 	const char *path;
-	const KdType *type = lookup_with_path (image, text, &path);
+	const KdType *type = lookup_with_path (kernel, text, &path);
 
 	if (!type) {
-		JsonNode *symbol = describe_symbol (image, text);
+		JsonNode *symbol = describe_symbol (kernel, text);
 		if (symbol)
 			return symbol;
-		g_autofree char *hint = nearest_hint (image, text);
+		g_autofree char *hint = nearest_hint (kernel, text);
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
 			"type: no type “%s”%s", text, hint);
 		return NULL;
@@ -449,8 +449,7 @@ complete (KdSession *session, const char *arg_name, const char *word, GPtrArray 
 	Completion completion = {word, ret_candidates};
 
 	if (session && session->kernel && strcmp (arg_name, "name") == 0)
-		kd_image_types_foreach (
-			kd_kernel_image (session->kernel), complete_one, &completion);
+		kd_kernel_types_foreach (session->kernel, complete_one, &completion);
 }
 
 static const KdArg args[] = {

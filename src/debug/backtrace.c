@@ -62,9 +62,9 @@ op_read_file (void *data, uint64_t addr, void *buf, size_t len)
 	const void *bytes;
 	uint64_t link;
 
-	if (!kd_kernel_link_addr (context->kernel, addr, &link))
-		return FALSE;
-	bytes = kd_image_bytes (kd_kernel_image (context->kernel), link, len);
+	KdImage *image = kd_kernel_image_at (context->kernel, addr, &link);
+
+	bytes = image ? kd_image_bytes (image, link, len) : NULL;
 	if (bytes)
 		memcpy (buf, bytes, len);
 	return bytes != NULL;
@@ -103,9 +103,9 @@ op_cfi_at (void *data, uint64_t addr, KdCfiRow *ret_row)
 {
 	Context *context = data;
 	uint64_t link;
+	KdImage *image = kd_kernel_image_at (context->kernel, addr, &link);
 
-	return kd_kernel_link_addr (context->kernel, addr, &link) &&
-	       kd_image_cfi_at (kd_kernel_image (context->kernel), link, ret_row);
+	return image && kd_image_cfi_at (image, link, ret_row);
 }
 
 static gboolean
@@ -244,7 +244,7 @@ static void
 add_frame (KdBacktrace *backtrace, const Context *context, const KdUnwindFrame *from,
 	const KdUnwind *unwind)
 {
-	KdImage *image = kd_kernel_image (context->kernel);
+	KdImage *image;
 	g_autoptr (GArray) lines = NULL;
 	KdFrame frame = {
 		.space = {from->regs.space, 0},
@@ -260,8 +260,8 @@ add_frame (KdBacktrace *backtrace, const Context *context, const KdUnwindFrame *
 		frame.space.id = backtrace->vm;
 	frame.has_sp = kd_reg_set_get (&from->regs, unwind->isa->sp, &frame.sp);
 	frame.has_fp = kd_reg_set_get (&from->regs, unwind->isa->fp, &frame.fp);
-	if (from->image_pc != 0 && image &&
-		kd_kernel_link_addr (context->kernel, from->image_pc, &link))
+	if (from->image_pc != 0 &&
+		(image = kd_kernel_image_at (context->kernel, from->image_pc, &link)))
 		lines = kd_image_lines_at (image, from->regs.live ? link : link - 1);
 	for (guint i = 0; lines && i < lines->len; i++) {
 		const KdLine *line = &g_array_index (lines, KdLine, i);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,7 +85,7 @@ build_index (KdImage *image, const KdIndexKey *key)
 {
 	GArray *tables[KD_INDEX_NR_TABLES] = {0};
 	size_t len;
-	const uint8_t *btf = named_bytes (image, ".BTF", &len);
+	const uint8_t *btf = image->elf.type != ET_REL ? named_bytes (image, ".BTF", &len) : NULL;
 
 	kd_symbols_index (&image->elf, &tables[KD_INDEX_SYMBOLS], &tables[KD_INDEX_SYMBOL_HASH]);
 	g_autoptr (KdBtf) walked = btf ? kd_btf_new (btf, len, NULL, NULL) : NULL;
@@ -212,7 +213,11 @@ kd_image_open_module (const char *module, const KdImageOptions *options, GError 
 	g_autofree char *path = kd_image_find_module (
 		module, options->build_id, options->build_id_len, options->debug_dirs, error);
 
-	return path ? open_path (path, options, error) : NULL;
+	/* Its BTF goes on where the kernel's ends, and is read from memory with that. */
+	KdImageOptions dwarf = *options;
+
+	dwarf.no_btf = TRUE;
+	return path ? open_path (path, &dwarf, error) : NULL;
 }
 
 KdImage *

@@ -168,14 +168,14 @@ complete_tag (
 
 		if (end - start != len || strncmp (text + start, tags[i], len) != 0)
 			continue;
-		kd_image_types_foreach (kd_kernel_image (kernel), offer_type, &types);
+		kd_kernel_types_foreach (kernel, offer_type, &types);
 		return TRUE;
 	}
 	return FALSE;
 }
 
 static gboolean
-offer_symbol (const KdSymbol *symbol, void *data)
+offer_symbol (const KdKernelSymbol *symbol, void *data)
 {
 	const Types *names = data;
 
@@ -200,9 +200,9 @@ complete_name (KdKernel *kernel, gboolean in_parentheses, const char *word, GPtr
 	/* All that a kernel has is no help to anybody. */
 	if (strlen (word) < 2)
 		return;
-	kd_image_symbols_foreach (kd_kernel_image (kernel), word, offer_symbol, &names);
+	kd_kernel_symbols_foreach (kernel, offer_symbol, &names);
 	if (in_parentheses)
-		kd_image_types_foreach (kd_kernel_image (kernel), offer_type, &names);
+		kd_kernel_types_foreach (kernel, offer_type, &names);
 }
 
 void

@@ -13,7 +13,7 @@ kd_expr_fail_at (size_t start, int code, const char *why, GError **error)
 const KdType *
 kd_expr_type (KdKernel *kernel, const char *spelling)
 {
-	return kernel ? kd_image_type_by_name (kd_kernel_image (kernel), spelling) : NULL;
+	return kernel ? kd_kernel_type (kernel, spelling) : NULL;
 }
 
 /* `long`, or `unsigned long`: what arithmetic gives. NULL type (no kernel): an integer all the
@@ -211,7 +211,7 @@ kd_expr_symbol (
 	}
 	if (kd_object_symbol (kernel, name, NULL, ret, &why))
 		return TRUE;
-	type = kd_image_enumerator (kd_kernel_image (kernel), name, &value);
+	type = kd_kernel_enumerator (kernel, name, &value);
 	if (type) {
 		*ret = kd_object_in_hand (kernel, type, (uint64_t)value);
 		return TRUE;

@@ -136,7 +136,7 @@ set_no_type (const Expr *e, size_t start, const char *spelling, GError **error)
 	g_autoptr (KdNearest) nearest = kd_nearest_new (base);
 	g_autofree char *hint = NULL;
 
-	kd_image_types_foreach (kd_kernel_image (e->kernel), offer_type, nearest);
+	kd_kernel_types_foreach (e->kernel, offer_type, nearest);
 	hint = kd_nearest_hint (nearest);
 	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
 		"column %zu: no type \"%s\"%s", start + 1, spelling, hint);

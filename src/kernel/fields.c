@@ -40,7 +40,7 @@ gboolean
 kd_fields_find (KdKernel *kernel, const char *type, const KdFieldWant *wants, size_t nr,
 	KdField *ret_fields, KdFieldSpan *ret_span, GError **error)
 {
-	const KdType *found = kd_image_type_by_name (kd_kernel_image (kernel), type);
+	const KdType *found = kd_kernel_type (kernel, type);
 	uint64_t start = G_MAXUINT64, end = 0;
 
 	if (!found) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel/kernel-private.h"
+#include "kernel/module.h"
 
 /* Rules of one kernel: a quarter to half a million in kernels seen. */
 #define RULES_MAX (8U << 20)
@@ -74,8 +75,11 @@ kd_kernel_orc_at (KdKernel *kernel, uint64_t addr, KdOrcEntry *ret_entry)
 {
 	uint64_t link;
 
-	if (!kd_kernel_link_addr (kernel, addr, &link))
-		return FALSE;
+	if (!kd_kernel_link_addr (kernel, addr, &link)) {
+		KdModule *module = kd_kernel_module_at (kernel, addr);
+
+		return module && kd_module_orc_at (module, addr, ret_entry);
+	}
 	if (!kernel->orc)
 		kernel->orc = load (kernel);
 	return kd_orc_find (&kernel->orc->table, addr, ret_entry);

@@ -5,6 +5,7 @@
 #include "kernel/kernel.h"
 
 typedef struct KdKernelOrc KdKernelOrc;
+typedef struct KdModules KdModules;     /* module.c */
 typedef struct KdTaskTypes KdTaskTypes; /* task.c: members of task_struct, found once */
 
 struct KdKernel {
@@ -14,6 +15,8 @@ struct KdKernel {
 	KdKernelPlace place;
 	uint64_t link_base, link_end; /* of the image in its file */
 	char *release;
+	char **debug_dirs; /* for the modules' files */
+	char *cache_dir;
 	char *build_id;
 	unsigned nr_cpus;
 	uint64_t percpu_offsets; /* address of the array of offsets; 0: one CPU, no array */
@@ -21,8 +24,9 @@ struct KdKernel {
 	KdVmReadFunc vm_reader;
 	void *vm_reader_data;
 	KdTaskTypes *task_types;
-	KdKernelOrc *orc; /* kernel-orc.c: read when first asked for */
-	struct {          /* tables of the process last read from, true for one stop */
+	KdModules *modules; /* NULL: nothing asked for them yet */
+	KdKernelOrc *orc;   /* kernel-orc.c: read when first asked for */
+	struct {            /* tables of the process last read from, true for one stop */
 		gboolean valid;
 		uint64_t generation;
 		int pid;
@@ -31,4 +35,5 @@ struct KdKernel {
 };
 
 void kd_kernel_orc_free (KdKernelOrc *orc);
+void kd_modules_free (KdModules *modules);
 void kd_task_types_free (KdTaskTypes *types);

@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/nearest.h"
+#include "kernel/module.h"
 
 #define BANNER_MAX 256
 #define NR_CPUS_MAX 65536U
@@ -147,6 +148,8 @@ kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error
 
 	kernel->target = target;
 	kernel->arch = kd_target_arch (target);
+	kernel->debug_dirs = g_strdupv ((char **)options->debug_dirs);
+	kernel->cache_dir = g_strdup (options->cache_dir);
 	if (!(options->vmlinux ? open_by_path : open_by_build_id) (kernel, options, error))
 		return NULL;
 	if (!kd_image_symbol_by_name (
@@ -172,7 +175,10 @@ kd_kernel_free (KdKernel *kernel)
 		return;
 	g_clear_pointer (&kernel->task_types, kd_task_types_free);
 	g_clear_pointer (&kernel->orc, kd_kernel_orc_free);
+	g_clear_pointer (&kernel->modules, kd_modules_free);
 	g_clear_pointer (&kernel->image, kd_image_free);
+	g_strfreev (kernel->debug_dirs);
+	g_free (kernel->cache_dir);
 	g_free (kernel->release);
 	g_free (kernel->build_id);
 	g_free (kernel);
@@ -320,10 +326,16 @@ kd_kernel_symbol (KdKernel *kernel, const char *name, KdKernelSymbol *ret_symbol
 {
 	KdSymbol symbol;
 
-	if (!kd_image_symbol_by_name (kernel->image, name, &symbol))
-		return FALSE;
-	to_run_time (kernel, &symbol, ret_symbol);
-	return TRUE;
+	if (kd_image_symbol_by_name (kernel->image, name, &symbol)) {
+		to_run_time (kernel, &symbol, ret_symbol);
+		return TRUE;
+	}
+	const GPtrArray *modules = kd_kernel_modules (kernel, NULL);
+
+	for (guint i = 0; i < modules->len; i++)
+		if (kd_module_symbol (g_ptr_array_index (modules, i), name, ret_symbol))
+			return TRUE;
+	return FALSE;
 }
 
 gboolean
@@ -332,15 +344,61 @@ kd_kernel_symbol_at (KdKernel *kernel, uint64_t addr, KdKernelSymbol *ret_symbol
 	KdSymbol symbol;
 	uint64_t link;
 
-	if (!kd_kernel_link_addr (kernel, addr, &link) ||
-		!kd_image_symbol_by_addr (kernel->image, link, &symbol))
+	if (!kd_kernel_link_addr (kernel, addr, &link)) {
+		KdModule *module = kd_kernel_module_at (kernel, addr);
+
+		return module && kd_module_symbol_at (module, addr, ret_symbol);
+	}
+	if (!kd_image_symbol_by_addr (kernel->image, link, &symbol))
 		return FALSE;
 	to_run_time (kernel, &symbol, ret_symbol);
 	return TRUE;
 }
 
+typedef struct {
+	KdKernel *kernel;
+	KdKernelSymbolFunc func;
+	void *data;
+	gboolean more;
+} EachSymbol;
+
 static gboolean
-offer_symbol (const KdSymbol *symbol, void *data)
+each_symbol (const KdSymbol *symbol, void *data)
+{
+	EachSymbol *each = data;
+	KdKernelSymbol moved;
+
+	to_run_time (each->kernel, symbol, &moved);
+	each->more = each->func (&moved, each->data);
+	return each->more;
+}
+
+void
+kd_kernel_symbols_foreach (KdKernel *kernel, KdKernelSymbolFunc func, void *data)
+{
+	EachSymbol each = {kernel, func, data, TRUE};
+	const GPtrArray *modules = kd_kernel_modules (kernel, NULL);
+
+	kd_image_symbols_foreach (kernel->image, NULL, each_symbol, &each);
+	for (guint i = 0; each.more && i < modules->len; i++)
+		each.more = kd_module_symbols_foreach (g_ptr_array_index (modules, i), func, data);
+}
+
+KdImage *
+kd_kernel_image_at (KdKernel *kernel, uint64_t addr, uint64_t *ret_link)
+{
+	KdModule *module;
+
+	if (kd_kernel_link_addr (kernel, addr, ret_link))
+		return kernel->image;
+	module = kd_kernel_module_at (kernel, addr);
+	return module && kd_module_link_addr (module, addr, ret_link)
+		       ? kd_module_image (module, NULL)
+		       : NULL;
+}
+
+static gboolean
+offer_symbol (const KdKernelSymbol *symbol, void *data)
 {
 	kd_nearest_offer (data, symbol->name);
 	return TRUE;
@@ -359,7 +417,7 @@ kd_kernel_symbol_addr (KdKernel *kernel, const char *name, uint64_t *ret_addr, G
 		g_autoptr (KdNearest) nearest = kd_nearest_new (name);
 		g_autofree char *hint = NULL;
 
-		kd_image_symbols_foreach (kernel->image, NULL, offer_symbol, nearest);
+		kd_kernel_symbols_foreach (kernel, offer_symbol, nearest);
 		hint = kd_nearest_hint (nearest);
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
 			"no symbol \"%s\"%s", name, hint);

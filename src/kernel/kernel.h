@@ -92,9 +92,36 @@ typedef struct {
 
 gboolean kd_kernel_symbol (KdKernel *kernel, const char *name, KdKernelSymbol *ret_symbol);
 gboolean kd_kernel_symbol_at (KdKernel *kernel, uint64_t addr, KdKernelSymbol *ret_symbol);
+/* All of the kernel's, then its modules', until FALSE is returned. */
+typedef gboolean (*KdKernelSymbolFunc) (const KdKernelSymbol *symbol, void *data);
+void kd_kernel_symbols_foreach (KdKernel *kernel, KdKernelSymbolFunc func, void *data);
 /* As kd_kernel_symbol(), but NOT_FOUND with the nearest names. */
 gboolean kd_kernel_symbol_addr (
 	KdKernel *kernel, const char *name, uint64_t *ret_addr, GError **error);
+/*
+ * The file that has lines and CFI for the code at `addr`, vmlinux or a module's, and where in that
+ * file's addresses it lies. NULL: none.
+ */
+KdImage *kd_kernel_image_at (KdKernel *kernel, uint64_t addr, uint64_t *ret_link);
+/*
+ * A type by its spelling: the kernel's own, else a module's. NULL: none has it. See
+ * kd_image_type_by_name().
+ */
+const KdType *kd_kernel_type (KdKernel *kernel, const char *spelling);
+/* The enumeration that has an enumerator of that name, with its value; NULL: none. */
+const KdType *kd_kernel_enumerator (KdKernel *kernel, const char *name, int64_t *ret_value);
+/*
+ * Type of a function or variable, of the kernel or a module; NULL: unknown. `thorough`: DWARF is
+ * asked too, see kd_image_type_of_variable().
+ */
+const KdType *kd_kernel_type_of_symbol (KdKernel *kernel, const char *symbol, gboolean thorough);
+/* Spellings of the kernel's types and of those modules' that are in use, until FALSE. */
+void kd_kernel_types_foreach (KdKernel *kernel, KdTypeFunc func, void *data);
+/*
+ * What a declaration ("struct kvm;" in the kernel, for what only a module defines) stands for; the
+ * type itself where there is no more to know.
+ */
+const KdType *kd_kernel_complete_type (KdKernel *kernel, const KdType *type);
 /* "vectors+0x200", or "0x…" when nothing covers it; new string. */
 char *kd_kernel_symbolize (KdKernel *kernel, uint64_t addr);
 

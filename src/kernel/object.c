@@ -46,7 +46,7 @@ kd_object_in_hand (KdKernel *kernel, const KdType *type, uint64_t value)
 static const KdType *
 find_type (KdKernel *kernel, const char *spelling, GError **error)
 {
-	const KdType *type = kd_image_type_by_name (kd_kernel_image (kernel), spelling);
+	const KdType *type = kd_kernel_type (kernel, spelling);
 
 	if (!type)
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
@@ -86,11 +86,8 @@ static gboolean
 symbol_type (KdKernel *kernel, const char *symbol, const char *fallback_type,
 	const KdType **ret_type, GError **error)
 {
-	KdImage *image = kd_kernel_image (kernel);
-
 	/* Whoever knows the type does not wait for DWARF. */
-	*ret_type = fallback_type ? kd_image_type_of_symbol (image, symbol)
-				  : kd_image_type_of_variable (image, symbol);
+	*ret_type = kd_kernel_type_of_symbol (kernel, symbol, fallback_type == NULL);
 	if (*ret_type)
 		*ret_type = sized_array (kernel, symbol, *ret_type);
 	if (*ret_type || !fallback_type)
@@ -319,6 +316,8 @@ kd_object_deref (const KdObject *pointer, KdObject *ret_target, GError **error)
 	if (!kd_object_u64 (pointer, &addr, error))
 		return FALSE;
 	target = kd_object_at (pointer->kernel, kd_type_target (type), addr);
+	if (target.kernel && target.type)
+		target.type = kd_kernel_complete_type (target.kernel, target.type);
 	/* An array stays in its space; a pointer read from anywhere in the kernel points into the
 	 * kernel's. */
 	if (pointer->is_lvalue &&

@@ -105,7 +105,7 @@ kd_kvm_host_context (KdKernel *kernel, unsigned cpu, KdHostContext *ret_context,
 static gboolean
 sp_el1_index (KdKernel *kernel, int64_t *ret_index)
 {
-	const KdType *type = kd_image_type_by_name (kd_kernel_image (kernel), "enum vcpu_sysreg");
+	const KdType *type = kd_kernel_type (kernel, "enum vcpu_sysreg");
 	const KdEnumerator *enumerators;
 	unsigned nr = 0;
 

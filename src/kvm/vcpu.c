@@ -58,7 +58,7 @@ kd_vm_vcpu_foreach (const KdObject *kvm, KdVcpuFunc func, void *data, GError **e
 
 	if (!kd_object_has_member (kvm, "vcpu_array"))
 		return foreach_in_array (kvm, func, data, error);
-	context.type = kd_image_type_by_name (kd_kernel_image (kvm->kernel), "struct kvm_vcpu");
+	context.type = kd_kernel_type (kvm->kernel, "struct kvm_vcpu");
 	if (!context.type) {
 		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_LAYOUT,
 			"the kernel's types have no struct kvm_vcpu");

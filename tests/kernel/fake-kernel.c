@@ -291,3 +291,41 @@ kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr)
 	*ret_nr = G_N_ELEMENTS (infos);
 	return infos;
 }
+
+const KdType *
+kd_kernel_type (KdKernel *kernel, const char *spelling)
+{
+	return kd_image_type_by_name (kernel->image, spelling);
+}
+
+const KdType *
+kd_kernel_enumerator (KdKernel *kernel, const char *name, int64_t *ret_value)
+{
+	return kd_image_enumerator (kernel->image, name, ret_value);
+}
+
+const KdType *
+kd_kernel_complete_type (KdKernel *kernel, const KdType *type)
+{
+	return type;
+}
+
+const KdType *
+kd_kernel_type_of_symbol (KdKernel *kernel, const char *symbol, gboolean thorough)
+{
+	return kd_image_type_of_variable (kernel->image, symbol);
+}
+
+void
+kd_kernel_types_foreach (KdKernel *kernel, KdTypeFunc func, void *data)
+{
+	kd_image_types_foreach (kernel->image, func, data);
+}
+
+void
+kd_kernel_symbols_foreach (KdKernel *kernel, KdKernelSymbolFunc func, void *data)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (symbols); i++)
+		if (!func (&symbols[i], data))
+			return;
+}

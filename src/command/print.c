@@ -5,10 +5,12 @@
 #include "base/escape.h"
 #include "base/json.h"
 #include "command/command.h"
+#include "kernel/containers.h"
 #include "kernel/expr.h"
 #include "kernel/format.h"
 
 #define STRING_MAX 4096
+#define LIST_MAX 1000000
 
 static const KdArg args[] = {
 	{"expression", 0, KD_ARG_REST, KD_ARG_REQUIRED | KD_ARG_IS_EXPR, TRUE, "EXPR",
@@ -21,7 +23,13 @@ static const KdArg args[] = {
 	{"depth", 'd', KD_ARG_UINT, 0, FALSE, "N",
 		"structures inside each other that are shown (default 20)"},
 	{"limit", 'l', KD_ARG_UINT, 0, FALSE, "N",
-		"elements of an array and characters of a string that are shown (default 200)"},
+		"elements of an array and characters of a string that are shown (default 200); of "
+		"a "
+		"list (default: all)"},
+	{"list", 'L', KD_ARG_STRING, 0, FALSE, "TYPE.MEMBER",
+		"EXPR is the head of a list of TYPE linked by MEMBER: show each element"},
+	{"member", 'm', KD_ARG_STRING, KD_ARG_REPEATED, FALSE, "PATH",
+		"with --list: only this member of each element"},
 	{NULL},
 };
 
@@ -56,7 +64,7 @@ get_options (
 	ret_options->format = format ? format[0] : 0;
 	if (kd_args_uint (given, "depth", &number))
 		ret_options->depth = (unsigned)CLAMP (number, 1, KD_FORMAT_DEPTH_MAX);
-	if (kd_args_uint (given, "limit", &number))
+	if (!kd_args_string (given, "list") && kd_args_uint (given, "limit", &number))
 		ret_options->limit = (unsigned)CLAMP (number, 1, KD_FORMAT_LIMIT_MAX);
 	*ret_text = text;
 	return TRUE;
@@ -149,6 +157,130 @@ set_object (JsonObject *obj, const KdObject *object, const KdFormatOptions *opti
 	return TRUE;
 }
 
+/* --- lists --- */
+
+typedef struct {
+	const KdArgs *given;
+	const KdFormatOptions *options;
+	GCancellable *cancellable;
+	JsonArray *elements;
+	uint64_t left; /* elements still to be shown */
+	gboolean partial;
+	GError *error;
+} List;
+
+/* Memory that is not there is said in its place; a member that is not there ends the list. */
+static gboolean
+add_member (
+	const KdObject *element, const char *path, List *list, JsonObject *members, GString *text)
+{
+	g_auto (KdFormatted) formatted = {0};
+	g_autoptr (GError) why = NULL;
+	KdObject member;
+
+	if (!kd_object_member (element, path, &member, &why)) {
+		if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT)) {
+			g_propagate_error (&list->error, g_steal_pointer (&why));
+			return FALSE;
+		}
+	} else if (kd_format_object (&member, list->options, &formatted, &why)) {
+		g_string_append_printf (
+			text, "%s%s = %s", text->len ? ", " : "", path, formatted.text);
+		json_object_set_member (members, path, g_steal_pointer (&formatted.json));
+		list->partial |= formatted.partial;
+		return TRUE;
+	}
+	g_string_append_printf (text, "%s%s = <%s>", text->len ? ", " : "", path, why->message);
+	list->partial = TRUE;
+	return TRUE;
+}
+
+static gboolean
+add_element (const KdObject *element, void *data)
+{
+	List *list = data;
+	const char *const *paths = kd_args_list (list->given, "member");
+	g_autoptr (GString) text = g_string_new (NULL);
+	JsonObject *obj, *members;
+
+	if (list->left == 0) {
+		list->partial = TRUE;
+		return FALSE;
+	}
+	list->left--;
+	if (g_cancellable_set_error_if_cancelled (list->cancellable, &list->error))
+		return FALSE;
+	obj = kd_json_array_add_object (list->elements);
+	kd_json_set_hex (obj, "address", element->addr.value);
+	if (*paths) {
+		members = kd_json_add_object (obj, "value");
+		for (; *paths; paths++)
+			if (!add_member (element, *paths, list, members, text))
+				return FALSE;
+	} else {
+		g_auto (KdFormatted) formatted = {0};
+
+		if (!kd_format_object (element, list->options, &formatted, &list->error))
+			return FALSE;
+		g_string_append (text, formatted.text);
+		json_object_set_member (obj, "value", g_steal_pointer (&formatted.json));
+		list->partial |= formatted.partial;
+	}
+	kd_json_set_string (obj, "text", text->str);
+	return TRUE;
+}
+
+/* A pointer to a list_head, or one itself. */
+static gboolean
+head_of (const KdObject *object, uint64_t *ret_head, GError **error)
+{
+	if (object->type && kind_of (object) != KD_TYPE_STRUCT)
+		return kd_object_u64 (object, ret_head, error);
+	*ret_head = object->is_lvalue ? object->addr.value : object->value;
+	return TRUE;
+}
+
+static gboolean
+set_list (KdSession *session, const KdArgs *given, const KdObject *object,
+	const KdFormatOptions *options, JsonObject *obj, GError **error)
+{
+	const char *place = kd_args_string (given, "list");
+	g_auto (GStrv) parts = g_strsplit (place, ".", 2);
+	g_autofree char *type = NULL;
+	g_autoptr (GError) why = NULL;
+	List list = {given, options, session->cancellable, kd_json_add_array (obj, "elements"),
+		LIST_MAX, FALSE, NULL};
+	uint64_t head;
+
+	if (!session->kernel || !parts[0] || !parts[1])
+		return set_usage (error, "a list is TYPE.MEMBER of a known kernel", place);
+	type = strchr (parts[0], ' ') || kd_kernel_type (session->kernel, parts[0])
+		       ? g_strdup (parts[0])
+		       : g_strconcat ("struct ", parts[0], NULL);
+	/* Of the elements, and not of what is inside them. */
+	kd_args_uint (given, "limit", &list.left);
+	if (!head_of (object, &head, error))
+		return FALSE;
+	/* What was found before a list turned out to be broken is still true. */
+	if (!kd_object_list_foreach (
+		    session->kernel, head, type, parts[1], LIST_MAX, add_element, &list, &why) &&
+		!g_error_matches (why, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT) &&
+		!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT)) {
+		g_propagate_error (error, g_steal_pointer (&why));
+		return FALSE;
+	}
+	if (list.error) {
+		g_propagate_error (error, list.error);
+		return FALSE;
+	}
+	kd_json_set_string (obj, "type", type);
+	kd_json_set_uint (obj, "count", json_array_get_length (list.elements));
+	kd_json_set_bool (obj, "partial", list.partial || why);
+	if (why)
+		kd_json_set_string (obj, "why", why->message);
+	return TRUE;
+}
+
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
@@ -174,7 +306,12 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		g_prefix_error (error, "print: ");
 		return NULL;
 	}
-	if (!object.type && !object.is_lvalue) {
+	if (kd_args_string (given, "list")) {
+		if (!set_list (session, given, &object, &options, obj, error)) {
+			g_prefix_error (error, "print: %s: ", text);
+			return NULL;
+		}
+	} else if (!object.type && !object.is_lvalue) {
 		set_plain (obj, object.value);
 	} else if (!set_object (obj, &object, &options, error)) {
 		g_prefix_error (error, "print: %s: ", text);
@@ -187,8 +324,26 @@ static void
 render (JsonNode *result, KdText *text)
 {
 	JsonObject *obj = kd_json_node_object (result, NULL);
-	const char *value = "";
+	const char *value = "", *why = NULL;
+	JsonArray *elements = NULL;
 
+	if (kd_json_get_array (obj, "elements", FALSE, &elements, NULL) && elements) {
+		for (guint i = 0; i < json_array_get_length (elements); i++) {
+			JsonObject *element = NULL;
+			const char *address = "";
+
+			if (!kd_json_array_object (elements, i, &element, NULL))
+				continue;
+			kd_json_get_string (element, "address", FALSE, &address, NULL);
+			kd_json_get_string (element, "text", FALSE, &value, NULL);
+			kd_text_printf (text, KD_STYLE_ADDRESS, "%s", address);
+			kd_text_printf (text, KD_STYLE_PLAIN, "  %s\n", value);
+		}
+		kd_json_get_string (obj, "why", FALSE, &why, NULL);
+		if (why)
+			kd_text_printf (text, KD_STYLE_WARN, "(not whole: %s)\n", why);
+		return;
+	}
 	kd_json_get_string (obj, "text", FALSE, &value, NULL);
 	kd_text_printf (text, KD_STYLE_PLAIN, "%s\n", value);
 }
@@ -209,7 +364,8 @@ const KdCommand kd_command_print = {
 	.example = "kvmdbg print init_task.comm\nkvmdbg print '((struct kvm "
 		   "*)0xffff0000c5a3c000)->memslots[0]'\n"
 		   "kvmdbg print 'per_cpu (runqueues, 1).curr->comm'\nkvmdbg print /x '$sp & "
-		   "~0xfff' --cpu 1",
+		   "~0xfff' --cpu 1\n"
+		   "kvmdbg print --list task_struct.tasks -m comm -m pid init_task.tasks",
 	.args = args,
 	.run = run,
 	.render = render,

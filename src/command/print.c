@@ -164,21 +164,35 @@ typedef struct {
 	const KdFormatOptions *options;
 	GCancellable *cancellable;
 	JsonArray *elements;
-	uint64_t left; /* elements still to be shown */
+	KdMember *members; /* of the paths, found once; type NULL: it goes through a pointer */
+	uint64_t left;     /* elements still to be shown */
 	gboolean partial;
 	GError *error;
 } List;
 
 /* Memory that is not there is said in its place; a member that is not there ends the list. */
 static gboolean
-add_member (
-	const KdObject *element, const char *path, List *list, JsonObject *members, GString *text)
+get_member (const KdObject *element, const char *path, const KdMember *known, KdObject *ret_member,
+	GError **error)
+{
+	if (!known->type)
+		return kd_object_member (element, path, ret_member, error);
+	*ret_member = kd_object_at (
+		element->kernel, known->type, element->addr.value + known->bit_offset / 8);
+	ret_member->bit_offset = known->bit_size ? (unsigned)(known->bit_offset % 8) : 0;
+	ret_member->bit_size = known->bit_size;
+	return TRUE;
+}
+
+static gboolean
+add_member (const KdObject *element, const char *path, const KdMember *known, List *list,
+	JsonObject *members, GString *text)
 {
 	g_auto (KdFormatted) formatted = {0};
 	g_autoptr (GError) why = NULL;
 	KdObject member;
 
-	if (!kd_object_member (element, path, &member, &why)) {
+	if (!get_member (element, path, known, &member, &why)) {
 		if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT)) {
 			g_propagate_error (&list->error, g_steal_pointer (&why));
 			return FALSE;
@@ -214,8 +228,8 @@ add_element (const KdObject *element, void *data)
 	kd_json_set_hex (obj, "address", element->addr.value);
 	if (*paths) {
 		members = kd_json_add_object (obj, "value");
-		for (; *paths; paths++)
-			if (!add_member (element, *paths, list, members, text))
+		for (unsigned i = 0; paths[i]; i++)
+			if (!add_member (element, paths[i], &list->members[i], list, members, text))
 				return FALSE;
 	} else {
 		g_auto (KdFormatted) formatted = {0};
@@ -248,8 +262,11 @@ set_list (KdSession *session, const KdArgs *given, const KdObject *object,
 	g_auto (GStrv) parts = g_strsplit (place, ".", 2);
 	g_autofree char *type = NULL;
 	g_autoptr (GError) why = NULL;
+	const char *const *paths = kd_args_list (given, "member");
+	g_autofree KdMember *members = g_new0 (KdMember, g_strv_length ((char **)paths) + 1);
 	List list = {given, options, session->cancellable, kd_json_add_array (obj, "elements"),
-		LIST_MAX, FALSE, NULL};
+		members, LIST_MAX, FALSE, NULL};
+	const KdType *element;
 	uint64_t head;
 
 	if (!session->kernel || !parts[0] || !parts[1])
@@ -257,6 +274,10 @@ set_list (KdSession *session, const KdArgs *given, const KdObject *object,
 	type = strchr (parts[0], ' ') || kd_kernel_type (session->kernel, parts[0])
 		       ? g_strdup (parts[0])
 		       : g_strconcat ("struct ", parts[0], NULL);
+	element = kd_kernel_type (session->kernel, type);
+	for (unsigned i = 0; element && paths[i]; i++)
+		if (!kd_type_member (element, paths[i], &members[i], NULL))
+			members[i] = (KdMember){0};
 	/* Of the elements, and not of what is inside them. */
 	kd_args_uint (given, "limit", &list.left);
 	if (!head_of (object, &head, error))

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
 #include "arch/arm64.h"
+
+#define BIT(value, bit) (((value) >> (bit)) & 1)
+#define BITS(value, high, low) (((value) >> (low)) & ((1ULL << ((high) - (low) + 1)) - 1))
 
 /* Arm ARM, ESR_EL2.EC. */
 static const char *const classes[64] = {
@@ -57,4 +62,122 @@ const char *
 kd_arm64_exception_class (uint64_t esr)
 {
 	return classes[(esr >> 26) & 0x3f];
+}
+
+/* DFSC and IFSC: "translation fault, level 2". */
+static void
+add_fault_status (GString *text, unsigned status)
+{
+	static const char *const by_level[] = {
+		"address size fault", "translation fault", "access flag fault", "permission fault"};
+	unsigned level = status & 3;
+
+	if (status < 0x10)
+		g_string_append_printf (text, "%s, level %u", by_level[status >> 2], level);
+	else if (status == 0x10)
+		g_string_append (text, "external abort");
+	else if (status == 0x11)
+		g_string_append (text, "tag check fault");
+	else if (status >= 0x13 && status <= 0x17)
+		g_string_append_printf (
+			text, "external abort on a table walk, level %d", (int)status - 0x14);
+	else if (status == 0x18)
+		g_string_append (text, "parity or ECC error");
+	else if (status >= 0x1b && status <= 0x1f)
+		g_string_append_printf (
+			text, "parity or ECC error on a table walk, level %d", (int)status - 0x1c);
+	else if (status == 0x21)
+		g_string_append (text, "alignment fault");
+	else if (status == 0x29 || status == 0x2b)
+		g_string_append_printf (text, "%s, level -1", by_level[status == 0x2b]);
+	else if (status == 0x30)
+		g_string_append (text, "TLB conflict");
+	else if (status == 0x31)
+		g_string_append (text, "unsupported atomic update");
+	else
+		g_string_append_printf (text, "fault status 0x%x", status);
+}
+
+static void
+add_data_abort (GString *text, uint64_t iss)
+{
+	static const unsigned sizes[] = {1, 2, 4, 8};
+
+	g_string_append_printf (text, "%s, ", BIT (iss, 6) ? "write" : "read");
+	add_fault_status (text, iss & 0x3f);
+	if (BIT (iss, 24))
+		g_string_append_printf (text, ", %u bytes, %c%u%s", sizes[BITS (iss, 23, 22)],
+			BIT (iss, 15) ? 'x' : 'w', (unsigned)BITS (iss, 20, 16),
+			BIT (iss, 21) ? ", sign extended" : "");
+	else
+		g_string_append (text, ", no syndrome of the instruction");
+	if (BIT (iss, 8))
+		g_string_append (text, ", cache maintenance");
+}
+
+static void
+add_system_register (GString *text, uint64_t iss)
+{
+	g_string_append_printf (text, "%s S%u_%u_C%u_C%u_%u, x%u", BIT (iss, 0) ? "mrs" : "msr",
+		(unsigned)BITS (iss, 21, 20), (unsigned)BITS (iss, 16, 14),
+		(unsigned)BITS (iss, 13, 10), (unsigned)BITS (iss, 4, 1),
+		(unsigned)BITS (iss, 19, 17), (unsigned)BITS (iss, 9, 5));
+}
+
+char *
+kd_arm64_syndrome_to_string (uint64_t esr)
+{
+	static const char *const waits[] = {"WFI", "WFE", "WFIT", "WFET"};
+	const char *name = kd_arm64_exception_class (esr);
+	GString *text = g_string_new (NULL);
+	uint64_t iss = esr & 0x1ffffff;
+
+	if (name)
+		g_string_append_printf (text, "%s: ", name);
+	else
+		g_string_append_printf (text, "class 0x%x: ", (unsigned)BITS (esr, 31, 26));
+	switch (BITS (esr, 31, 26)) {
+	case 0x01:
+		g_string_append (text, waits[iss & 3]);
+		break;
+	case 0x11:
+	case 0x12:
+	case 0x13:
+	case 0x15:
+	case 0x16:
+	case 0x17:
+	case 0x3c:
+		g_string_append_printf (text, "#0x%x", (unsigned)(iss & 0xffff));
+		break;
+	case 0x18:
+		add_system_register (text, iss);
+		break;
+	case 0x20:
+	case 0x21:
+		add_fault_status (text, iss & 0x3f);
+		break;
+	case 0x24:
+	case 0x25:
+		add_data_abort (text, iss);
+		break;
+	default:
+		g_string_append_printf (text, "syndrome 0x%" PRIx64, iss);
+	}
+	if ((BITS (esr, 31, 26) & ~5u) == 0x20 && BIT (iss, 7))
+		g_string_append (text, ", on a stage 1 table walk");
+	return g_string_free (text, FALSE);
+}
+
+gboolean
+kd_arm64_fault_ipa (uint64_t esr, uint64_t far, uint64_t hpfar, uint64_t *ret_ipa)
+{
+	unsigned class = BITS (esr, 31, 26), status = esr & 0x3f;
+
+	/* Of an external abort the registers need not hold an address. */
+	if ((class != 0x20 && class != 0x24) ||
+		(status >= 0x10 && status != 0x21 && status != 0x2b))
+		return FALSE;
+	/* On a walk of the guest's tables the fault is at their entry, which FAR does not tell. */
+	*ret_ipa = BITS (hpfar, 43, 4) << 12 | (BIT (esr, 7) ? 0 : far & 0xfff);
+	return TRUE;
 }

@@ -26,3 +26,16 @@ extern const KdArchLinux kd_arm64_linux;
  * abort from a lower level"); NULL for one that is unallocated. Static.
  */
 const char *kd_arm64_exception_class (uint64_t esr);
+/*
+ * The whole of ESR_ELx: "data abort from a lower level: write, translation fault, level 2, 4 bytes,
+ * w3". New string.
+ */
+char *kd_arm64_syndrome_to_string (uint64_t esr);
+/* The guest-physical address that an abort from a lower level was for; FALSE: none is known. */
+gboolean kd_arm64_fault_ipa (uint64_t esr, uint64_t far, uint64_t hpfar, uint64_t *ret_ipa);
+/*
+ * Names of the set bits of "HCR_EL2", "HCRX_EL2", "MDCR_EL2", "CPTR_EL2", or "CPTR_EL2 (E2H)" for
+ * its layout with HCR_EL2.E2H: "VM|IMO|BSU=1", "0x…" for what has no name. New string; NULL: no
+ * such register here.
+ */
+char *kd_arm64_bits_to_string (const char *reg, uint64_t value);

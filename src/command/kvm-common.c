@@ -2,6 +2,7 @@
 #include "command/kvm-common.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "kvm/kvm.h"
@@ -86,4 +87,81 @@ kd_kvm_arg_vm (const KdArgs *args, gboolean *ret_given, int *ret_vm, GError **er
 	}
 	*ret_vm = (int)vm;
 	return TRUE;
+}
+
+void
+kd_kvm_vcpu_json (JsonObject *obj, const KdVcpu *vcpu)
+{
+	kd_json_set_int (obj, "vm", vcpu->vm);
+	kd_json_set_int (obj, "id", vcpu->id);
+	kd_json_set_hex (obj, "kvm_vcpu", vcpu->kvm_vcpu);
+	kd_json_set_int (obj, "pid", vcpu->pid);
+	kd_json_set_string (obj, "comm", vcpu->comm);
+	kd_json_set_int (obj, "cpu", vcpu->cpu);
+	kd_json_set_bool (obj, "loaded", vcpu->loaded);
+	kd_json_set_bool (obj, "in_guest", vcpu->in_guest);
+	kd_json_set_string (obj, "mode", vcpu->mode);
+	if (vcpu->has_pc)
+		kd_json_set_hex (obj, "pc", vcpu->pc);
+	else
+		json_object_set_null_member (obj, "pc");
+	kd_json_set_string (obj, "pc_from", vcpu->pc_from);
+	if (!vcpu->has_exit)
+		json_object_set_null_member (obj, "exit_reason");
+	else if (vcpu->exit_name)
+		kd_json_set_string (obj, "exit_reason", vcpu->exit_name);
+	else
+		kd_json_set_printf (obj, "exit_reason", "%u", vcpu->exit_reason);
+	kd_json_set_string (obj, "fault_class", vcpu->fault_class);
+	if (vcpu->fault_class)
+		kd_json_set_hex (obj, "fault", vcpu->fault);
+}
+
+/* Decimal digits alone. FALSE: anything else, or more than an int holds. */
+static gboolean
+parse_number (const char *text, size_t len, int *ret)
+{
+	gint64 value = 0;
+
+	if (len == 0 || len > 9)
+		return FALSE;
+	for (size_t i = 0; i < len; i++) {
+		if (!g_ascii_isdigit (text[i]))
+			return FALSE;
+		value = value * 10 + (text[i] - '0');
+	}
+	*ret = (int)value;
+	return TRUE;
+}
+
+gboolean
+kd_kvm_parse_vm (const char *text, int *ret_vm, int *ret_vcpu, GError **error)
+{
+	const char *colon = strchr (text, ':');
+	int vm, vcpu = -1;
+
+	if (!parse_number (text, colon ? (size_t)(colon - text) : strlen (text), &vm) ||
+		(colon && !parse_number (colon + 1, strlen (colon + 1), &vcpu))) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"neither VM nor VM:VCPU by number (as vms and vcpus show them): \"%s\"",
+			text);
+		return FALSE;
+	}
+	*ret_vm = vm;
+	*ret_vcpu = vcpu;
+	return TRUE;
+}
+
+void
+kd_kvm_complete_vcpu (KdSession *session, const char *word, GPtrArray *ret_candidates)
+{
+	g_autoptr (GArray) vcpus = session->kernel ? kd_vcpus (session->kernel, NULL, NULL) : NULL;
+
+	for (guint i = 0; vcpus && i < vcpus->len; i++) {
+		const KdVcpu *vcpu = &g_array_index (vcpus, KdVcpu, i);
+		g_autofree char *name = g_strdup_printf ("%d:%d", vcpu->vm, vcpu->id);
+
+		if (g_str_has_prefix (name, word))
+			g_ptr_array_add (ret_candidates, g_steal_pointer (&name));
+	}
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "command/command.h"
+#include "kvm/kvm.h"
 
 /* What the KVM lists share. */
 
@@ -21,3 +22,10 @@ void kd_kvm_cell_string (KdText *text, KdStyle style, JsonObject *obj, const cha
 void kd_kvm_complete_vm (KdSession *session, const char *word, GPtrArray *ret_candidates);
 /* The VM of argument "vm": TRUE and *ret_given FALSE when it was not given. */
 gboolean kd_kvm_arg_vm (const KdArgs *args, gboolean *ret_given, int *ret_vm, GError **error);
+
+/* What `vcpus` says of one, into `obj`. */
+void kd_kvm_vcpu_json (JsonObject *obj, const KdVcpu *vcpu);
+/* "1" (then *ret_vcpu is -1) or "1:0". USAGE: neither. */
+gboolean kd_kvm_parse_vm (const char *text, int *ret_vm, int *ret_vcpu, GError **error);
+/* Offers "VM:VCPU" of all that there are. */
+void kd_kvm_complete_vcpu (KdSession *session, const char *word, GPtrArray *ret_candidates);

@@ -5,36 +5,6 @@
 #include "command/kvm-common.h"
 #include "kvm/kvm.h"
 
-static void
-add_vcpu (JsonArray *array, const KdVcpu *vcpu)
-{
-	JsonObject *obj = kd_json_array_add_object (array);
-
-	kd_json_set_int (obj, "vm", vcpu->vm);
-	kd_json_set_int (obj, "id", vcpu->id);
-	kd_json_set_hex (obj, "kvm_vcpu", vcpu->kvm_vcpu);
-	kd_json_set_int (obj, "pid", vcpu->pid);
-	kd_json_set_string (obj, "comm", vcpu->comm);
-	kd_json_set_int (obj, "cpu", vcpu->cpu);
-	kd_json_set_bool (obj, "loaded", vcpu->loaded);
-	kd_json_set_bool (obj, "in_guest", vcpu->in_guest);
-	kd_json_set_string (obj, "mode", vcpu->mode);
-	if (vcpu->has_pc)
-		kd_json_set_hex (obj, "pc", vcpu->pc);
-	else
-		json_object_set_null_member (obj, "pc");
-	kd_json_set_string (obj, "pc_from", vcpu->pc_from);
-	if (!vcpu->has_exit)
-		json_object_set_null_member (obj, "exit_reason");
-	else if (vcpu->exit_name)
-		kd_json_set_string (obj, "exit_reason", vcpu->exit_name);
-	else
-		kd_json_set_printf (obj, "exit_reason", "%u", vcpu->exit_reason);
-	kd_json_set_string (obj, "fault_class", vcpu->fault_class);
-	if (vcpu->fault_class)
-		kd_json_set_hex (obj, "fault", vcpu->fault);
-}
-
 static JsonNode *
 run (KdSession *session, const KdArgs *args, GError **error)
 {
@@ -54,7 +24,8 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		return NULL;
 	array = json_array_new();
 	for (guint i = 0; i < vcpus->len; i++)
-		add_vcpu (array, &g_array_index (vcpus, KdVcpu, i));
+		kd_kvm_vcpu_json (
+			kd_json_array_add_object (array), &g_array_index (vcpus, KdVcpu, i));
 	return kd_kvm_list_node (array, partial);
 }
 

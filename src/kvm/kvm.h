@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include <json-glib/json-glib.h>
+
 #include "kernel/object.h"
 #include "kernel/task.h"
 
@@ -69,6 +71,14 @@ GArray *kd_vm_vcpus (KdKernel *kernel, const KdVm *vm, GError **ret_partial, GEr
 GArray *kd_vcpus (KdKernel *kernel, GError **ret_partial, GError **error);
 /* Address of the vCPU loaded on host CPU `cpu`; FALSE: none, or the kernel does not say. */
 gboolean kd_vcpu_loaded_on (KdKernel *kernel, unsigned cpu, uint64_t *ret_kvm_vcpu);
+/* By the id that the VM's owner gave it, which may skip numbers. */
+gboolean kd_vcpu_by_id (KdKernel *kernel, int vm, int id, KdVcpu *ret_vcpu, GError **error);
+/*
+ * All there is to say of its registers and of what KVM keeps for it: {source, groups, lists,
+ * notes}, see kvm/vcpu-state.h. LAYOUT: not of an instruction set that is known here.
+ */
+typedef struct KdVcpuState KdVcpuState;
+JsonObject *kd_vcpu_describe (KdKernel *kernel, const KdVcpu *vcpu, GError **error);
 /* KVM_EXIT_… of a value; NULL: not known here. Static. */
 const char *kd_kvm_exit_name (uint32_t exit_reason);
 

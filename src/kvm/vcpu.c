@@ -147,12 +147,13 @@ static void
 set_pc (KdVcpu *vcpu, const KdObject *object)
 {
 	KdTarget *target = kd_kernel_target (object->kernel);
+	const KdKvmIsa *isa = kd_kvm_isa (object->kernel);
 
 	if (vcpu->in_guest && kd_target_reg_get (target, (unsigned)vcpu->cpu,
 				      kd_target_arch (target)->pc, &vcpu->pc, NULL)) {
 		vcpu->has_pc = TRUE;
 		vcpu->pc_from = "cpu";
-	} else if (kd_kvm_isa_saved_pc (object, &vcpu->pc)) {
+	} else if (isa->saved_pc && isa->saved_pc (object, &vcpu->pc)) {
 		vcpu->has_pc = TRUE;
 		vcpu->pc_from = "vcpu";
 	}
@@ -161,6 +162,7 @@ set_pc (KdVcpu *vcpu, const KdObject *object)
 static void
 set_exit (KdVcpu *vcpu, const KdObject *object)
 {
+	const KdKvmIsa *isa = kd_kvm_isa (object->kernel);
 	uint64_t reason;
 
 	if (kd_object_member_u64 (object, "run->exit_reason", &reason, NULL)) {
@@ -168,7 +170,8 @@ set_exit (KdVcpu *vcpu, const KdObject *object)
 		vcpu->exit_reason = (uint32_t)reason;
 		vcpu->exit_name = kd_kvm_exit_name (vcpu->exit_reason);
 	}
-	vcpu->fault_class = kd_kvm_isa_fault_class (object, &vcpu->fault);
+	if (isa->fault_class)
+		vcpu->fault_class = isa->fault_class (object, &vcpu->fault);
 }
 
 typedef struct {

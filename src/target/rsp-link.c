@@ -16,6 +16,7 @@ struct KdRspLink {
 	KdRspClient *client;
 	KdRspRequest request;
 	GCancellable *cancellable;
+	gboolean has_cancel_fd;
 	int timeout_ms;
 	KdRspLinkStopFunc stop_func;
 	void *stop_data;
@@ -48,14 +49,20 @@ kd_rsp_link_free (KdRspLink *link)
 	kd_transport_free (link->transport);
 	kd_rsp_client_free (link->client);
 	kd_rsp_request_clear (&link->request);
-	g_clear_object (&link->cancellable);
+	kd_rsp_link_set_cancellable (link, NULL);
 	g_free (link);
 }
 
 void
 kd_rsp_link_set_cancellable (KdRspLink *link, GCancellable *cancellable)
 {
+	if (link->cancellable == cancellable)
+		return;
+	if (link->has_cancel_fd)
+		g_cancellable_release_fd (link->cancellable);
 	g_set_object (&link->cancellable, cancellable);
+	/* Held, so that not each wait makes and closes one: a step waits three times. */
+	link->has_cancel_fd = cancellable && g_cancellable_get_fd (cancellable) >= 0;
 }
 
 void

@@ -215,11 +215,75 @@ KERNELS = {
 }
 
 
+# Kernels built here from Debian's source: what is patched (NAME.patch in kernels/) and configured.
+BUILT = {
+    ("arm64", "vhe-good"): {"source": "linux-source-6.1", "config": "vhe.config", "patches": []},
+    ("arm64", "vhe-ftrace"): {"source": "linux-source-6.1", "config": "vhe.config",
+                              "patches": ["vhe-ftrace.patch"]},
+}
+KERNEL_ARCH = {"arm64": "arm64", "x86_64": "x86"}
+
+
+def built_kernel(arch, name, refresh=False):
+    """The same folder as kernel()'s, of a kernel that is built when the cache has none: minutes."""
+    row = BUILT[arch, name]
+    source = Apt(DEBIAN[arch]).resolve(row["source"], refresh)
+    inputs = [HERE / "kernels" / file for file in (row["config"], *row["patches"])]
+    digest = hashlib.sha256(json.dumps(source).encode())
+    for path in inputs:
+        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+
+    def fetch(folder):
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            unpack(Apt(DEBIAN[arch]).download(row["source"], source["version"], temp), temp, "*.tar.xz")
+            next(pathlib.Path(temp).glob("usr/src/*.tar.xz")).rename(folder / "source.tar.xz")
+
+    def make(folder):
+        packed = entry(f"{row['source']}-{file_safe(source['version'])}", fetch) / "source.tar.xz"
+        say(f"building kernel {name}: some minutes")
+        with tempfile.TemporaryDirectory(prefix=".kernel.", dir=cache_dir()) as temp:
+            work = pathlib.Path(temp) / "source"
+            work.mkdir()
+            run(["tar", "-x", "-C", str(work), "--strip-components=1", "-f", str(packed)], "unpacking the kernel's source")
+            for path in inputs[1:]:
+                run(["patch", "-p1", "-i", str(path)], f"applying {path.name}", cwd=work)
+            make_kernel(arch, work, pathlib.Path(temp) / "build", inputs[0], folder)
+        (folder / "modules").mkdir()
+        release = (folder / "release").read_text(encoding="utf-8").strip()
+        (folder / "info.json").write_text(json.dumps(
+            {"arch": arch, "series": name, "release": release, "package": row["source"],
+             "version": source["version"], "modules": []}), encoding="utf-8")
+
+    return entry(f"kernel-{arch}-{name}-{digest.hexdigest()[:16]}", make)
+
+
+def make_kernel(arch, source, build, config, folder):
+    argv = ["make", "-s", f"-j{os.cpu_count()}", f"ARCH={KERNEL_ARCH[arch]}", f"O={build}",
+            f"CROSS_COMPILE={CROSS[arch].removesuffix('gcc')}", "KBUILD_BUILD_USER=kvmdbg", "KBUILD_BUILD_HOST=tests",
+            # The one variable of the banner: the same inputs make the same kernel.
+            "KBUILD_BUILD_TIMESTAMP=2020-01-01"]
+    wanted = [line for line in config.read_text(encoding="utf-8").splitlines() if line.startswith("CONFIG_")]
+    build.mkdir()
+    (build / "wanted").write_text("\n".join(wanted) + "\n", encoding="utf-8")
+    run([*argv, f"KCONFIG_ALLCONFIG={build / 'wanted'}", "allnoconfig"], "configuring the kernel", cwd=source)
+    have = (build / ".config").read_text(encoding="utf-8").splitlines()
+    missing = [line for line in wanted if line not in have]
+    if missing:
+        raise AssetError(f"{config.name}: this kernel does not take {', '.join(missing)}")
+    run([*argv, "Image", "vmlinux"], "building the kernel", cwd=source)
+    (build / "arch" / KERNEL_ARCH[arch] / "boot" / "Image").rename(folder / "vmlinuz")
+    (build / "vmlinux").rename(folder / "vmlinux")
+    (build / ".config").rename(folder / "config")
+    (build / "include" / "config" / "kernel.release").rename(folder / "release")
+
+
 def kernel(arch, series, refresh=False):
     """Folder with `vmlinuz`, `vmlinux` (with debug information), `modules/*.ko`, `info.json`."""
     row = KERNELS.get((arch, series))
+    if (arch, series) in BUILT:
+        return built_kernel(arch, series, refresh)
     if not row:
-        known = ", ".join(sorted(s for a, s in KERNELS if a == arch)) or "none"
+        known = ", ".join(sorted(s for a, s in [*KERNELS, *BUILT] if a == arch)) or "none"
         raise AssetError(f"no kernel {series} for {arch} (known: {known})")
     apt = Apt(DEBIAN[arch], row["backports"])
     meta = apt.resolve(f"linux-image-{row['flavour']}-dbg", refresh)

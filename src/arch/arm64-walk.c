@@ -17,6 +17,15 @@
 #define TABLE_AP_NO_USER (1ULL << 61)
 #define TABLE_AP_RDONLY (1ULL << 62)
 
+/* Stage 2. */
+#define LEAF_S2_READ (1ULL << 6)
+#define LEAF_S2_WRITE (1ULL << 7)
+
+#define VTCR_DS (1ULL << 32)
+#define VTCR_SL2 (1ULL << 33)
+#define CONCATENATED_BITS_MAX 4
+
+#define BITS(value, high, low) (((value) >> (low)) & ((1ULL << ((high) - (low) + 1)) - 1))
 #define MASK(bits) ((bits) >= 64 ? ~0ULL : (1ULL << (bits)) - 1)
 
 static const char *const level_names[] = {"level -1", "level 0", "level 1", "level 2", "level 3"};
@@ -83,6 +92,9 @@ finish_leaf (const KdRegime *regime, int level, unsigned shift, uint64_t va, uin
 	if (entry & LEAF_CONT)
 		walk->map_size *= contiguous_entries (regime, level);
 	walk->leaf = entry;
+	/* Stage 2 tables restrict nothing. */
+	if (regime->flags & KD_ARM64_REGIME_STAGE2)
+		return;
 	if (hierarchy & TABLE_PXN)
 		walk->leaf |= LEAF_PXN;
 	if (hierarchy & TABLE_UXN)
@@ -99,14 +111,18 @@ kd_arm64_walk (
 {
 	const unsigned stride = regime->page_shift - 3;
 	const int nr_levels = (int)((regime->va_bits - regime->page_shift + stride - 1) / stride);
+	const int start = regime->flags & KD_ARM64_REGIME_STAGE2
+				  ? KD_ARM64_REGIME_START_LEVEL (regime->flags)
+				  : 4 - nr_levels;
 	uint64_t table = regime->root, hierarchy = 0;
 
 	*ret_walk = (KdWalk){.status = KD_WALK_NONCANONICAL};
 	if (!is_canonical (regime, va))
 		return;
-	for (int level = 4 - nr_levels; level <= 3; level++) {
+	for (int level = start; level <= 3; level++) {
 		unsigned shift = regime->page_shift + (unsigned)(3 - level) * stride;
-		unsigned bits = MIN (stride, regime->va_bits - shift);
+		/* Up to 16 first tables of stage 2 stand behind each other, as one. */
+		unsigned bits = level == start ? regime->va_bits - shift : stride;
 		KdWalkLevel *step = &ret_walk->levels[ret_walk->nr_levels++];
 		uint8_t bytes[8];
 
@@ -142,12 +158,76 @@ kd_arm64_walk (
 	}
 }
 
+gboolean
+kd_arm64_regime_from_vtcr (uint64_t root, uint64_t vtcr, KdRegime *ret_regime)
+{
+	static const unsigned pa_bits[] = {32, 36, 40, 42, 44, 48, 52, 52};
+	static const unsigned page_shifts[] = {12, 16, 14, 0};
+	/* SL0 counts up from level 2 with 4K pages, from level 3 with others. */
+	static const int levels_4k[] = {2, 1, 0, 3};
+	unsigned sl0 = BITS (vtcr, 7, 6), tsz = BITS (vtcr, 5, 0), stride, shift;
+	gboolean ds = (vtcr & VTCR_DS) != 0;
+	KdRegime regime = {.page_shift = page_shifts[BITS (vtcr, 15, 14)],
+		.va_bits = 64 - tsz,
+		.pa_bits = pa_bits[BITS (vtcr, 18, 16)],
+		.root = root,
+		.flags = KD_ARM64_REGIME_STAGE2};
+	int start;
+
+	if (regime.page_shift == 0 || tsz < 12 || tsz > 48)
+		return FALSE;
+	if (ds && regime.page_shift != 16)
+		regime.flags |= KD_ARM64_REGIME_LPA2;
+	start = regime.page_shift == 12 ? levels_4k[sl0] : 3 - (int)sl0;
+	if (regime.page_shift == 12 && ds && (vtcr & VTCR_SL2)) {
+		if (sl0 != 0)
+			return FALSE;
+		start = -1;
+	}
+	stride = regime.page_shift - 3;
+	shift = regime.page_shift + (unsigned)(3 - start) * stride;
+	if (regime.va_bits <= shift || regime.va_bits - shift > stride + CONCATENATED_BITS_MAX)
+		return FALSE;
+	regime.flags |= (uint64_t)(start + 1) << KD_ARM64_REGIME_START_SHIFT;
+	*ret_regime = regime;
+	return TRUE;
+}
+
+static char *
+describe_stage2 (const KdRegime *regime, uint64_t leaf)
+{
+	static const char *const shareability[] = {"non-shareable", "reserved", "outer", "inner"};
+	/* FEAT_XNX; without it bit 53 is 0. */
+	static const char *const execute[] = {"x", "ux", "xn", "px"};
+	GString *text = g_string_new (NULL);
+
+	g_string_append_c (text, leaf & LEAF_S2_READ ? 'r' : '-');
+	g_string_append_c (text, leaf & LEAF_S2_WRITE ? 'w' : '-');
+	g_string_append_printf (text, " %s memattr=0x%x", execute[BITS (leaf, 54, 53)],
+		(unsigned)BITS (leaf, 5, 2));
+	if (!(regime->flags & KD_ARM64_REGIME_LPA2))
+		g_string_append_printf (text, " %s", shareability[BITS (leaf, 9, 8)]);
+	if (!(leaf & LEAF_AF))
+		g_string_append (text, " no-af");
+	if (leaf & LEAF_DBM)
+		g_string_append (text, " dbm");
+	if (leaf & LEAF_CONT)
+		g_string_append (text, " contiguous");
+	if (BITS (leaf, 58, 55))
+		g_string_append_printf (text, " software=0x%x", (unsigned)BITS (leaf, 58, 55));
+	return g_string_free (text, FALSE);
+}
+
 char *
 kd_arm64_describe_leaf (const KdRegime *regime, const KdWalk *walk)
 {
 	static const char *const shareability[] = {"non-shareable", "reserved", "outer", "inner"};
 	uint64_t leaf = walk->leaf;
-	GString *text = g_string_new (leaf & LEAF_AP_RDONLY ? "ro" : "rw");
+	GString *text;
+
+	if (regime->flags & KD_ARM64_REGIME_STAGE2)
+		return describe_stage2 (regime, leaf);
+	text = g_string_new (leaf & LEAF_AP_RDONLY ? "ro" : "rw");
 
 	g_string_append_printf (text, " %s", leaf & LEAF_AP_USER ? "user" : "kernel");
 	g_string_append (text, leaf & LEAF_PXN ? " pxn" : " px");

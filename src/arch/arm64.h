@@ -5,6 +5,10 @@
 
 /* KdRegime.flags: 52-bit addresses with 4K and 16K pages (FEAT_LPA2, TCR.DS). */
 #define KD_ARM64_REGIME_LPA2 (1ULL << 0)
+/* Tables of stage 2: the level they start at is told, since the first may be up to 16 in a row. */
+#define KD_ARM64_REGIME_STAGE2 (1ULL << 1)
+#define KD_ARM64_REGIME_START_SHIFT 8
+#define KD_ARM64_REGIME_START_LEVEL(flags) ((int)((flags) >> KD_ARM64_REGIME_START_SHIFT & 7) - 1)
 
 /*
  * A regime from TTBRx and TCR_ELx. `one_half`: TCR_EL2 without E2H, which has one half and its
@@ -14,7 +18,13 @@
 gboolean kd_arm64_regime_from_tcr (
 	uint64_t ttbr, uint64_t tcr, gboolean upper, gboolean one_half, KdRegime *ret_regime);
 
-/* KdArch.walk and KdArch.describe_leaf: VMSAv8-64 stage 1, Arm ARM D8. */
+/*
+ * Stage 2 from its root table and VTCR_EL2. FALSE: reserved granule, or a size that tables from
+ * the level it names cannot resolve.
+ */
+gboolean kd_arm64_regime_from_vtcr (uint64_t root, uint64_t vtcr, KdRegime *ret_regime);
+
+/* KdArch.walk and KdArch.describe_leaf: VMSAv8-64 stage 1 and stage 2, Arm ARM D8. */
 void kd_arm64_walk (
 	const KdRegime *regime, uint64_t va, KdPhysReadFunc read, void *data, KdWalk *ret_walk);
 char *kd_arm64_describe_leaf (const KdRegime *regime, const KdWalk *walk);

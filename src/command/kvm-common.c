@@ -117,6 +117,21 @@ kd_kvm_vcpu_json (JsonObject *obj, const KdVcpu *vcpu)
 		kd_json_set_hex (obj, "fault", vcpu->fault);
 }
 
+void
+kd_kvm_slot_json (JsonObject *obj, const KdMemslot *slot)
+{
+	g_autofree char *flags = kd_memslot_flags_to_string (slot->flags);
+
+	kd_json_set_int (obj, "vm", slot->vm);
+	kd_json_set_int (obj, "id", slot->id);
+	kd_json_set_int (obj, "as_id", slot->as_id);
+	kd_json_set_hex (obj, "gpa", slot->gpa);
+	kd_json_set_uint (obj, "size", slot->size);
+	kd_json_set_hex (obj, "hva", slot->hva);
+	kd_json_set_int (obj, "flags", slot->flags);
+	kd_json_set_string (obj, "flag_names", flags);
+}
+
 /* Decimal digits alone. FALSE: anything else, or more than an int holds. */
 static gboolean
 parse_number (const char *text, size_t len, int *ret)

@@ -25,6 +25,8 @@ gboolean kd_kvm_arg_vm (const KdArgs *args, gboolean *ret_given, int *ret_vm, GE
 
 /* What `vcpus` says of one, into `obj`. */
 void kd_kvm_vcpu_json (JsonObject *obj, const KdVcpu *vcpu);
+/* What `memslots` says of one, into `obj`. */
+void kd_kvm_slot_json (JsonObject *obj, const KdMemslot *slot);
 /* "1" (then *ret_vcpu is -1) or "1:0". USAGE: neither. */
 gboolean kd_kvm_parse_vm (const char *text, int *ret_vm, int *ret_vcpu, GError **error);
 /* Offers "VM:VCPU" of all that there are. */

@@ -10,17 +10,8 @@ add_slots (JsonArray *array, const GArray *slots)
 {
 	for (guint i = 0; i < slots->len; i++) {
 		const KdMemslot *slot = &g_array_index (slots, KdMemslot, i);
-		g_autofree char *flags = kd_memslot_flags_to_string (slot->flags);
-		JsonObject *obj = kd_json_array_add_object (array);
 
-		kd_json_set_int (obj, "vm", slot->vm);
-		kd_json_set_int (obj, "id", slot->id);
-		kd_json_set_int (obj, "as_id", slot->as_id);
-		kd_json_set_hex (obj, "gpa", slot->gpa);
-		kd_json_set_uint (obj, "size", slot->size);
-		kd_json_set_hex (obj, "hva", slot->hva);
-		kd_json_set_int (obj, "flags", slot->flags);
-		kd_json_set_string (obj, "flag_names", flags);
+		kd_kvm_slot_json (kd_json_array_add_object (array), slot);
 	}
 }
 

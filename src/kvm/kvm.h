@@ -97,6 +97,16 @@ GArray *kd_vm_memslots (KdKernel *kernel, const KdVm *vm, GError **ret_partial, 
 /* Names of the set bits, "|" between them; "0x…" for what has none. New string; "" for 0. */
 char *kd_memslot_flags_to_string (uint32_t flags);
 
+/* The slot that holds `gpa`, of the address space that guests run in; none is no error. */
+gboolean kd_vm_slot_at (KdKernel *kernel, const KdVm *vm, uint64_t gpa, gboolean *ret_found,
+	KdMemslot *ret_slot, GError **error);
+/*
+ * `gpa` through the tables that the CPU would use for it (stage 2, nested paging): those of the
+ * VM, or of one vCPU where `kvm_vcpu` is not 0, which differ under nested KVM. How it ended says
+ * the walk; NOT_FOUND: the VM has no such tables.
+ */
+gboolean kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa,
+	KdWalk *ret_walk, KdRegime *ret_regime, GError **error);
 /*
  * Guest-physical memory of VM `id`: through its slots into its process. NO_SLOT names the address.
  * Pages that the process has not touched are not there: FAULT from below.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 
+#include "kvm/kvm-isa.h"
 #include "kvm/kvm-private.h"
 
 typedef struct {
@@ -21,6 +22,46 @@ find_slot (const KdMemslot *slot, void *data)
 	context->slot = *slot;
 	context->found = TRUE;
 	return FALSE;
+}
+
+gboolean
+kd_vm_slot_at (KdKernel *kernel, const KdVm *vm, uint64_t gpa, gboolean *ret_found,
+	KdMemslot *ret_slot, GError **error)
+{
+	FindContext context = {.gpa = gpa};
+	KdObject kvm;
+
+	if (!kd_object_at_named (kernel, "struct kvm", vm->kvm, &kvm, error) ||
+		!kd_vm_memslot_foreach (&kvm, find_slot, &context, error))
+		return FALSE;
+	*ret_found = context.found;
+	if (context.found) {
+		*ret_slot = context.slot;
+		ret_slot->vm = vm->id;
+	}
+	return TRUE;
+}
+
+gboolean
+kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa, KdWalk *ret_walk,
+	KdRegime *ret_regime, GError **error)
+{
+	const KdKvmIsa *isa = kd_kvm_isa (kernel);
+	KdObject kvm, vcpu;
+
+	if (!isa->second_stage) {
+		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_LAYOUT,
+			"the tables of guest-physical memory of this instruction set are not known "
+			"here");
+		return FALSE;
+	}
+	if (!kd_object_at_named (kernel, "struct kvm", vm->kvm, &kvm, error) ||
+		(kvm_vcpu &&
+			!kd_object_at_named (kernel, "struct kvm_vcpu", kvm_vcpu, &vcpu, error)) ||
+		!isa->second_stage (&kvm, kvm_vcpu ? &vcpu : NULL, ret_regime, error))
+		return FALSE;
+	kd_target_walk (kd_kernel_target (kernel), ret_regime, gpa, ret_walk);
+	return TRUE;
 }
 
 gboolean

@@ -219,6 +219,85 @@ test_names (void)
 }
 
 static void
+test_syndrome (void)
+{
+	static const struct {
+		uint64_t esr;
+		const char *text;
+	} rows[] = {
+		{0x938b0045, "data abort from a lower level: write, translation fault, level 1, 4 "
+			     "bytes, w11"},
+		{0x92000007, "data abort from a lower level: read, translation fault, level 3, no "
+			     "syndrome of the instruction"},
+		{0x920001cf, "data abort from a lower level: write, permission fault, level 3, no "
+			     "syndrome of the instruction, cache maintenance, on a stage 1 table "
+			     "walk"},
+		{0x93efc010, "data abort from a lower level: read, external abort, 8 bytes, x15, "
+			     "sign extended"},
+		{0x82000006, "instruction abort from a lower level: translation fault, level 2"},
+		{0x8200002b, "instruction abort from a lower level: translation fault, level -1"},
+		{0x82000016, "instruction abort from a lower level: external abort on a table "
+			     "walk, level 2"},
+		{0x5a000000, "HVC (AArch64): #0x0"},
+		{0x5e00beef, "SMC (AArch64): #0xbeef"},
+		{0x06000001, "WFI or WFE: WFE"},
+		{0x6234f47a, "MSR, MRS or system instruction: msr S3_3_C13_C13_2, x3"},
+		{0xfc000012, "class 0x3f: syndrome 0x12"},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		g_autofree char *text = kd_arm64_syndrome_to_string (rows[i].esr);
+
+		g_assert_cmpstr (text, ==, rows[i].text);
+	}
+}
+
+static void
+test_fault_ipa (void)
+{
+	uint64_t ipa = 1;
+
+	g_assert_true (kd_arm64_fault_ipa (0x938b0045, 0xffff000010000abc, 0x100000, &ipa));
+	g_assert_cmphex (ipa, ==, 0x10000abc);
+	/* Of a stage 1 table: FAR is what the guest accessed. */
+	g_assert_true (kd_arm64_fault_ipa (0x920000c7, 0xffff000010000abc, 0x100000, &ipa));
+	g_assert_cmphex (ipa, ==, 0x10000000);
+	/* All 52 bits. */
+	g_assert_true (kd_arm64_fault_ipa (0x92000045, 0, 0xfffffffffff, &ipa));
+	g_assert_cmphex (ipa, ==, 0xffffffffff000);
+	ipa = 1;
+	g_assert_false (kd_arm64_fault_ipa (0x92000050, 0, 0x100000, &ipa));
+	g_assert_false (kd_arm64_fault_ipa (0x5a000000, 0, 0x100000, &ipa));
+	g_assert_cmphex (ipa, ==, 1);
+}
+
+static void
+test_bits (void)
+{
+	static const struct {
+		const char *reg;
+		uint64_t value;
+		const char *text;
+	} rows[] = {
+		{"HCR_EL2", 0x403c807c263f,
+			"VM|SWIO|PTW|FMO|IMO|AMO|FB|BSU=1|TWI|TID3|TSC|TIDCP|TACR|TSW|RW|E2H|TLOR|"
+			"TERR|TEA|FWB"},
+		{"MDCR_EL2", 0x84e66, "HPMN=6|TPMCR|TPM|TDA|TDOSA|TDRA|TPMS|TTRF"},
+		{"CPTR_EL2", 0x400, "TFP"},
+		{"CPTR_EL2", 0x1, "0x1"},
+		{"CPTR_EL2 (E2H)", 0x50300000, "FPEN=3|TTA|TAM"},
+		{"HCRX_EL2", 0, ""},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		g_autofree char *text = kd_arm64_bits_to_string (rows[i].reg, rows[i].value);
+
+		g_assert_cmpstr (text, ==, rows[i].text);
+	}
+	g_assert_null (kd_arm64_bits_to_string ("SCTLR_EL1", 1));
+}
+
+static void
 test_pac (void)
 {
 	uint64_t mask = kd_arch_arm64.pac_mask (48);
@@ -241,5 +320,8 @@ main (int argc, char **argv)
 	g_test_add_func ("/arm64/el12-preferred", test_el12_preferred);
 	g_test_add_func ("/arm64/names", test_names);
 	g_test_add_func ("/arm64/pac", test_pac);
+	g_test_add_func ("/arm64/syndrome", test_syndrome);
+	g_test_add_func ("/arm64/fault-ipa", test_fault_ipa);
+	g_test_add_func ("/arm64/bits", test_bits);
 	return g_test_run();
 }

@@ -82,6 +82,27 @@ JsonObject *kd_vcpu_describe (KdKernel *kernel, const KdVcpu *vcpu, GError **err
 /* KVM_EXIT_… of a value; NULL: not known here. Static. */
 const char *kd_kvm_exit_name (uint32_t exit_reason);
 
+/* --- what KVM counts --- */
+#define KD_STAT_VALUES_MAX 256
+
+typedef struct {
+	const char *name; /* of the member, for the time of the call */
+	gboolean is_histogram;
+	unsigned nr_values;
+	uint64_t values[KD_STAT_VALUES_MAX];
+} KdStat;
+
+/* FALSE ends the walk, which then succeeds. */
+typedef gboolean (*KdStatFunc) (const KdStat *stat, void *data);
+/*
+ * KVM's own counters of a VM, and of a vCPU, in the order of the structures, whose members are all
+ * there is to know of them.
+ */
+gboolean kd_vm_stats_foreach (
+	KdKernel *kernel, const KdVm *vm, KdStatFunc func, void *data, GError **error);
+gboolean kd_vcpu_stats_foreach (
+	KdKernel *kernel, const KdVcpu *vcpu, KdStatFunc func, void *data, GError **error);
+
 /* --- memory --- */
 typedef struct {
 	int vm;

@@ -24,6 +24,7 @@ typedef struct {
 	KdStack stacks[STACKS_MAX];
 	unsigned nr_stacks;
 	gboolean has_stacks;
+	gboolean is_task_found; /* by the stack; on a CPU its run queue's word is none */
 	/* Layouts asked for again and again. */
 	GHashTable *offsets; /* "type.member" → offset + 1 */
 } Context;
@@ -136,12 +137,8 @@ find_stacks (Context *context)
 }
 
 static gboolean
-op_stack_at (void *data, KdSpaceKind space, uint64_t va, KdStack *ret_stack)
+known_stack (Context *context, uint64_t va, KdStack *ret_stack)
 {
-	Context *context = data;
-
-	if (space != KD_SPACE_KERNEL)
-		return FALSE;
 	if (!context->has_stacks)
 		find_stacks (context);
 	for (unsigned i = 0; i < context->nr_stacks; i++) {
@@ -152,6 +149,63 @@ op_stack_at (void *data, KdSpaceKind space, uint64_t va, KdStack *ret_stack)
 		return TRUE;
 	}
 	return FALSE;
+}
+
+typedef struct {
+	uint64_t sp;
+	KdTask task;
+	gboolean found;
+} StackSearch;
+
+static gboolean
+has_stack (const KdTask *task, void *data)
+{
+	StackSearch *search = data;
+
+	if (task->stack == 0 || search->sp < task->stack ||
+		search->sp - task->stack > task->stack_size)
+		return TRUE;
+	search->task = *task;
+	search->found = TRUE;
+	return FALSE;
+}
+
+/*
+ * Whose stack the CPU is on. The run queue names the next task before the stack is switched to it
+ * (__schedule sets rq->curr, then runs the notifiers of the one that goes, KVM's among them).
+ */
+static gboolean
+find_task (Context *context, uint64_t sp)
+{
+	StackSearch search = {.sp = sp};
+
+	if (!kd_task_foreach (context->kernel, has_stack, &search, NULL) || !search.found)
+		return FALSE;
+	context->task = search.task;
+	context->has_stacks = FALSE;
+	context->nr_stacks = 0;
+	g_clear_pointer (&context->graph, kd_graph_stack_free);
+	return TRUE;
+}
+
+/*
+ * The first stack of the kernel asked for is the one that the CPU is on, or that it left for the
+ * hypervisor: it tells the task.
+ */
+static gboolean
+op_stack_at (void *data, KdSpaceKind space, uint64_t va, KdStack *ret_stack)
+{
+	Context *context = data;
+	gboolean is_first;
+
+	if (space != KD_SPACE_KERNEL)
+		return FALSE;
+	is_first = !context->is_task_found;
+	context->is_task_found = TRUE;
+	if (known_stack (context, va, ret_stack))
+		return TRUE;
+	return is_first && context->cpu >= 0 && context->has_task && find_task (context, va) &&
+	       known_stack (context, va, ret_stack);
 }
 
 static gboolean
@@ -294,6 +348,11 @@ static void
 add_frames (KdBacktrace *backtrace, const Context *context, KdUnwindResult *result,
 	const KdUnwind *unwind)
 {
+	/* Known only when the walk is done. */
+	if (context->has_task) {
+		backtrace->pid = context->task.pid;
+		memcpy (backtrace->comm, context->task.comm, sizeof backtrace->comm);
+	}
 	for (guint i = 0; i < result->frames->len; i++)
 		add_frame (backtrace, context, &g_array_index (result->frames, KdUnwindFrame, i),
 			unwind);
@@ -327,55 +386,9 @@ init_backtrace (KdBacktrace *backtrace, const Context *context)
 	*backtrace = (KdBacktrace){.cpu = context->cpu, .pid = -1, .vm = -1, .vcpu = -1};
 	backtrace->frames = g_array_new (FALSE, TRUE, sizeof (KdFrame));
 	g_array_set_clear_func (backtrace->frames, frame_clear);
-	if (!context->has_task)
-		return;
-	backtrace->pid = context->task.pid;
-	memcpy (backtrace->comm, context->task.comm, sizeof backtrace->comm);
 }
 
 /* --- a CPU --- */
-
-typedef struct {
-	uint64_t sp;
-	KdTask task;
-	gboolean found;
-} StackSearch;
-
-static gboolean
-has_stack (const KdTask *task, void *data)
-{
-	StackSearch *search = data;
-
-	if (task->stack == 0 || search->sp < task->stack ||
-		search->sp - task->stack > task->stack_size)
-		return TRUE;
-	search->task = *task;
-	search->found = TRUE;
-	return FALSE;
-}
-
-/*
- * Whose stack the CPU is on. The run queue names the next task before the stack is switched to it
- * (__schedule sets rq->curr, then runs the notifiers of the one that goes, KVM's among them).
- */
-static void
-find_task (Context *context, const KdRegSet *regs, unsigned sp_reg)
-{
-	StackSearch search = {0};
-	KdStack stack;
-
-	context->has_task =
-		kd_task_current (context->kernel, (unsigned)context->cpu, &context->task, NULL);
-	if (!context->has_task || regs->space != KD_SPACE_KERNEL ||
-		!kd_reg_set_get (regs, sp_reg, &search.sp) ||
-		op_stack_at (context, KD_SPACE_KERNEL, search.sp, &stack))
-		return;
-	if (!kd_task_foreach (context->kernel, has_stack, &search, NULL) || !search.found)
-		return;
-	context->task = search.task;
-	context->has_stacks = FALSE;
-	context->nr_stacks = 0;
-}
 
 static gboolean
 read_cpu_regs (const Context *context, const KdUnwindIsa *isa, KdRegSet *ret_regs, GError **error)
@@ -462,7 +475,7 @@ kd_backtrace_cpu (KdKernel *kernel, unsigned cpu, KdBacktrace *ret_backtrace, GE
 		!read_cpu_regs (&context, unwind.isa, &regs, error))
 		return FALSE;
 	mode = name_mode (kd_kernel_cpu_state (kernel, cpu).mode, &regs.space);
-	find_task (&context, &regs, unwind.isa->sp);
+	context.has_task = kd_task_current (kernel, cpu, &context.task, NULL);
 	init_backtrace (ret_backtrace, &context);
 	ret_backtrace->context = mode;
 	if (regs.space == KD_SPACE_VM)

@@ -27,4 +27,19 @@ void kd_x86_64_call_before (
 	const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
 gboolean kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 
+/* --- words for numbers; new strings --- */
+/*
+ * Names of the bits of "CR0", "CR4", "EFER", "RFLAGS", "PF_ERROR" (also an NPF's EXITINFO1),
+ * "SVM_EVENT" (EVENTINJ, EXITINTINFO), "SVM_INT_CTL", "SVM_INT_STATE", "SVM_NESTED_CTL",
+ * "SVM_VIRT_EXT", "VMX_INTR_INFO", "VMX_EPT_VIOLATION". NULL: no such register here.
+ */
+char *kd_x86_64_bits_to_string (const char *reg, uint64_t value);
+/* "#PF"; NULL: none of that number. Static. */
+const char *kd_x86_64_exception_name (unsigned vector);
+/* "NPF", "WRITE_CR0"; NULL: not known here. */
+char *kd_svm_exit_to_string (uint64_t code);
+char *kd_vmx_exit_to_string (uint64_t reason);
+/* What an exit qualification says for that reason; NULL: nothing that is known here. */
+char *kd_vmx_qualification_to_string (uint64_t reason, uint64_t qualification);
+
 extern const KdArchLinux kd_x86_64_linux;

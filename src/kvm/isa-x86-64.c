@@ -1,16 +1,89 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch/x86-64.h"
 #include "kvm/kvm-isa.h"
+#include "kvm/vcpu-x86.h"
 
 static gboolean
 saved_pc (const KdObject *vcpu, uint64_t *ret_pc)
 {
-	/* VCPU_REGS_RIP */
-	return kd_object_has_member (vcpu, "arch.regs") &&
-	       kd_object_member_u64 (vcpu, "arch.regs[16]", ret_pc, NULL);
+	g_autofree char *path = NULL;
+	int64_t index;
+
+	if (!kd_kernel_enumerator (vcpu->kernel, "VCPU_REGS_RIP", &index))
+		return FALSE;
+	path = g_strdup_printf ("arch.regs[%d]", (int)index);
+	return kd_object_has_member (vcpu, path) && kd_object_member_u64 (vcpu, path, ret_pc, NULL);
+}
+
+static const char *
+fault_class (const KdObject *vcpu, uint64_t *ret_syndrome)
+{
+	return kd_vcpu_x86_is_vmx (vcpu->kernel) ? kd_vcpu_vmx_last_exit (vcpu, ret_syndrome)
+						 : kd_vcpu_svm_last_exit (vcpu, ret_syndrome);
+}
+
+/* The first vCPU that has tables: all of a VM share theirs, but for those inside a guest of it. */
+static gboolean
+root_of (const KdObject *vcpu, uint64_t *ret_root, GError **error)
+{
+	static const char *const paths[] = {"arch.root_mmu.root.hpa", "arch.root_mmu.root_hpa"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (paths); i++)
+		if (kd_object_has_member (vcpu, paths[i]))
+			return kd_object_member_u64 (vcpu, paths[i], ret_root, error);
+	g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_LAYOUT,
+		"struct kvm_vcpu has no arch.root_mmu.root");
+	return FALSE;
+}
+
+static gboolean
+second_stage (const KdObject *kvm, const KdObject *vcpu, KdRegime *ret_regime, GError **error)
+{
+	KdKernel *kernel = kvm->kernel;
+	g_autoptr (GArray) vcpus = NULL;
+	uint64_t root = UINT64_MAX, level = 0;
+	KdObject object;
+
+	if (kd_vcpu_x86_is_vmx (kernel)) {
+		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_LAYOUT,
+			"EPT's tables are not known here");
+		return FALSE;
+	}
+	if (vcpu) {
+		object = *vcpu;
+		if (!root_of (&object, &root, error))
+			return FALSE;
+	} else {
+		vcpus = kd_vcpus (kernel, NULL, error);
+		if (!vcpus)
+			return FALSE;
+	}
+	for (guint i = 0; vcpus && root == UINT64_MAX && i < vcpus->len; i++) {
+		uint64_t owner;
+
+		if (kd_object_at_named (kernel, "struct kvm_vcpu",
+			    g_array_index (vcpus, KdVcpu, i).kvm_vcpu, &object, NULL) &&
+			kd_object_member_u64 (&object, "kvm", &owner, NULL) &&
+			owner == kvm->addr.value && !root_of (&object, &root, error))
+			return FALSE;
+	}
+	if (root == UINT64_MAX) {
+		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NOT_FOUND,
+			"no vCPU has nested page tables yet: none has run");
+		return FALSE;
+	}
+	*ret_regime = kd_x86_64_nested_regime (root, kd_kernel_regime (kernel));
+	if (kd_object_has_member (&object, "arch.root_mmu.root_role.level") &&
+		kd_object_member_u64 (&object, "arch.root_mmu.root_role.level", &level, NULL) &&
+		level >= 3 && level <= 5)
+		ret_regime->va_bits = 12 + 9 * (unsigned)level;
+	return TRUE;
 }
 
 const KdKvmIsa kd_kvm_isa_x86_64 = {
 	.arch = &kd_arch_x86_64,
 	.saved_pc = saved_pc,
+	.fault_class = fault_class,
+	.describe = kd_vcpu_x86_describe,
+	.second_stage = second_stage,
 };

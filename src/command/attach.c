@@ -11,6 +11,8 @@ static const KdArg args[] = {
 	{"vmlinux", 0, KD_ARG_FILE, 0, FALSE, "FILE", "the kernel's ELF file with symbols"},
 	{"debug-dir", 0, KD_ARG_FILE, KD_ARG_REPEATED, FALSE, "DIR",
 		"look here for the kernel by its build-id, before /usr/lib/debug"},
+	{"types", 0, KD_ARG_FILE, KD_ARG_REPEATED, FALSE, "FILE",
+		"types that nothing loaded has: a module's .ko with debug information"},
 	{"name", 0, KD_ARG_STRING, 0, FALSE, "NAME", "name of the session (default: “default”)"},
 	{"running", 0, KD_ARG_FLAG, 0, FALSE, NULL, "let the machine run on after attaching"},
 	{"force", 0, KD_ARG_FLAG, 0, FALSE, NULL,
@@ -29,6 +31,7 @@ open_kernel (KdSession *session, const KdArgs *given, GError **error)
 	KdKernelOptions options = {
 		.vmlinux = kd_args_string (given, "vmlinux"),
 		.debug_dirs = kd_args_list (given, "debug-dir"),
+		.types = kd_args_list (given, "types"),
 		.force = kd_args_flag (given, "force"),
 	};
 	g_autoptr (GError) why = NULL;

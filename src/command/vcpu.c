@@ -69,6 +69,23 @@ find_vcpu (KdSession *session, const char *text, KdVcpu *ret_vcpu, GError **erro
 	return kd_vcpu_by_id (session->kernel, vm, id, ret_vcpu, error);
 }
 
+/* A structure that no VM has (any more): what can be said of it is what memory holds. */
+static gboolean
+find_unlisted (KdSession *session, const char *text, KdVcpu *ret_vcpu, GError **error)
+{
+	KdAddr addr;
+
+	if (!text) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"--as needs the address of a struct kvm_vcpu");
+		return FALSE;
+	}
+	if (!kd_command_address (session, text, &addr, error))
+		return FALSE;
+	*ret_vcpu = (KdVcpu){.vm = -1, .id = -1, .pid = -1, .cpu = -1, .kvm_vcpu = addr.value};
+	return TRUE;
+}
+
 static JsonNode *
 run (KdSession *session, const KdArgs *args, GError **error)
 {
@@ -77,9 +94,17 @@ run (KdSession *session, const KdArgs *args, GError **error)
 	static const char *const parts[] = {"source", "groups", "lists", "notes"};
 	KdVcpu vcpu;
 
-	if (!find_vcpu (session, kd_args_string (args, "vcpu"), &vcpu, error))
+	const char *as = kd_args_string (args, "as");
+
+	if (as && strcmp (as, "svm") != 0 && strcmp (as, "vmx") != 0) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"vcpu: --as is svm or vmx, not “%s”", as);
 		return NULL;
-	state = kd_vcpu_describe (session->kernel, &vcpu, error);
+	}
+	if (!(as ? find_unlisted : find_vcpu) (
+		    session, kd_args_string (args, "vcpu"), &vcpu, error))
+		return NULL;
+	state = kd_vcpu_describe_as (session->kernel, &vcpu, as, error);
 	if (!state) {
 		g_prefix_error (error, "vCPU %d of VM %d: ", vcpu.id, vcpu.vm);
 		return NULL;
@@ -317,6 +342,10 @@ static const KdArg vcpu_args[] = {
 		.meta = "VCPU",
 		.help = "VM:ID as `vcpus` shows them, or the address of a struct kvm_vcpu; the one "
 			"on the CPU that stopped without"},
+	{.name = "as",
+		.kind = KD_ARG_STRING,
+		.meta = "svm|vmx",
+		.help = "x86-64: VCPU is the address of one that no VM has, of this hardware"},
 	{NULL},
 };
 

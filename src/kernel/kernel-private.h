@@ -17,6 +17,7 @@ struct KdKernel {
 	char *release;
 	char **debug_dirs; /* for the modules' files */
 	char *cache_dir;
+	GPtrArray *extra_types; /* KdImage, of KdKernelOptions.types */
 	char *build_id;
 	unsigned nr_cpus;
 	uint64_t percpu_offsets; /* address of the array of offsets; 0: one CPU, no array */

@@ -85,6 +85,23 @@ open_by_path (KdKernel *kernel, const KdKernelOptions *options, GError **error)
 		       kernel->target, kernel->image, options->force, &kernel->place, error);
 }
 
+static gboolean
+open_types (KdKernel *kernel, const KdKernelOptions *options, GError **error)
+{
+	kernel->extra_types = g_ptr_array_new_with_free_func ((GDestroyNotify)kd_image_free);
+	for (const char *const *path = options->types; path && *path; path++) {
+		/* A module's BTF is worth nothing without its kernel's. */
+		const KdImageOptions image_options = {
+			.path = *path, .cache_dir = options->cache_dir, .no_btf = TRUE};
+		KdImage *image = kd_image_open (&image_options, error);
+
+		if (!image)
+			return FALSE;
+		g_ptr_array_add (kernel->extra_types, image);
+	}
+	return TRUE;
+}
+
 /* "Linux version 6.1.0-50-cloud-arm64 (…": the third word. */
 static char *
 read_release (KdKernel *kernel)
@@ -150,6 +167,8 @@ kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error
 	kernel->arch = kd_target_arch (target);
 	kernel->debug_dirs = g_strdupv ((char **)options->debug_dirs);
 	kernel->cache_dir = g_strdup (options->cache_dir);
+	if (!open_types (kernel, options, error))
+		return NULL;
 	if (!(options->vmlinux ? open_by_path : open_by_build_id) (kernel, options, error))
 		return NULL;
 	if (!kd_image_symbol_by_name (
@@ -177,6 +196,7 @@ kd_kernel_free (KdKernel *kernel)
 	g_clear_pointer (&kernel->orc, kd_kernel_orc_free);
 	g_clear_pointer (&kernel->modules, kd_modules_free);
 	g_clear_pointer (&kernel->image, kd_image_free);
+	g_clear_pointer (&kernel->extra_types, g_ptr_array_unref);
 	g_strfreev (kernel->debug_dirs);
 	g_free (kernel->cache_dir);
 	g_free (kernel->release);

@@ -29,6 +29,7 @@ typedef enum {
 typedef struct {
 	const char *vmlinux;
 	const char *const *debug_dirs;
+	const char *const *types; /* files whose DWARF has types nothing loaded has; may be NULL */
 	const char *cache_dir;
 	gboolean force; /* use vmlinux though its build-id is another */
 } KdKernelOptions;

@@ -454,6 +454,13 @@ find_in_modules (KdKernel *kernel, FindFunc find, const char *name, int64_t *ret
 		}
 	}
 	modules->searching = FALSE;
+	for (guint i = 0; i < kernel->extra_types->len; i++) {
+		const KdType *type =
+			find (g_ptr_array_index (kernel->extra_types, i), name, ret_value);
+
+		if (type)
+			return type;
+	}
 	g_hash_table_add (modules->no_types, g_steal_pointer (&key));
 	return NULL;
 }

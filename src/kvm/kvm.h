@@ -79,6 +79,9 @@ gboolean kd_vcpu_by_id (KdKernel *kernel, int vm, int id, KdVcpu *ret_vcpu, GErr
  */
 typedef struct KdVcpuState KdVcpuState;
 JsonObject *kd_vcpu_describe (KdKernel *kernel, const KdVcpu *vcpu, GError **error);
+/* The same of a struct kvm_vcpu that is in no list, of hardware `as`: "svm", "vmx". */
+JsonObject *kd_vcpu_describe_as (
+	KdKernel *kernel, const KdVcpu *vcpu, const char *as, GError **error);
 /* KVM_EXIT_… of a value; NULL: not known here. Static. */
 const char *kd_kvm_exit_name (uint32_t exit_reason);
 

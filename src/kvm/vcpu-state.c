@@ -101,9 +101,15 @@ kd_vcpu_state_add_member (KdVcpuState *state, JsonObject *group, const char *nam
 JsonObject *
 kd_vcpu_describe (KdKernel *kernel, const KdVcpu *vcpu, GError **error)
 {
+	return kd_vcpu_describe_as (kernel, vcpu, NULL, error);
+}
+
+JsonObject *
+kd_vcpu_describe_as (KdKernel *kernel, const KdVcpu *vcpu, const char *as, GError **error)
+{
 	const KdKvmIsa *isa = kd_kvm_isa (kernel);
 	g_autoptr (JsonObject) obj = json_object_new();
-	KdVcpuState state = {.kernel = kernel};
+	KdVcpuState state = {.kernel = kernel, .as = as};
 	KdObject object;
 
 	if (!isa->describe) {

@@ -23,6 +23,7 @@ struct KdVcpuState {
 	JsonObject *lists;
 	JsonArray *notes;
 	gboolean from_cpu; /* the general registers are */
+	const char *as;    /* which hardware it is of, where it must not be asked; NULL */
 };
 
 typedef enum {

@@ -196,8 +196,6 @@ kd_vcpu_vmx_describe (const KdX86Vcpu *vcpu)
 		return;
 	}
 	kd_x86_vcpu_add_struct (vcpu, group, &vmx, vmx_rows, skip, vcpu->in_guest);
-	if (!kd_x86_vcpu_add_path (vcpu, group, &vmx, "vcpu.arch.exit_qualification", NULL, FALSE))
-		kd_x86_vcpu_add_path (vcpu, group, &vmx, "exit_qualification", NULL, FALSE);
 	add_qualification (group, "exit_reason.full", "exit_qualification");
 	add_loaded_vmcs (vcpu, &vmx, "vmcs01", "vmcs01");
 	/* Nested: the one that is loaded is not vmcs01. */

@@ -346,7 +346,7 @@ kd_vcpu_x86_describe (
 	state->from_cpu = vcpu.in_guest;
 	add_general (&vcpu);
 	add_common (&vcpu);
-	if (kd_vcpu_x86_is_vmx (kernel))
+	if (state->as ? strcmp (state->as, "vmx") == 0 : kd_vcpu_x86_is_vmx (kernel))
 		kd_vcpu_vmx_describe (&vcpu);
 	else
 		kd_vcpu_svm_describe (&vcpu);

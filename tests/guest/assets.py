@@ -316,6 +316,21 @@ def kernel(arch, series, refresh=False):
     return entry(f"kernel-{arch}-{file_safe(version)}", make)
 
 
+def debug_module(arch, series, name):
+    """Path of NAME.ko with debug information, of a module that our machines of that kernel do not load."""
+    row = KERNELS[arch, series]
+    apt = Apt(DEBIAN[arch], row["backports"])
+    meta = apt.resolve(f"linux-image-{row['flavour']}-dbg")
+
+    def make(folder):
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            temp = pathlib.Path(temp)
+            unpack(apt.download(meta["depends"].split()[0], meta["version"], temp), temp, f"*/{name}.ko")
+            next(temp.glob(f"usr/lib/debug/**/{name}.ko")).rename(folder / f"{name}.ko")
+
+    return entry(f"module-{arch}-{name}-{file_safe(meta['version'])}", make) / f"{name}.ko"
+
+
 def modules(image, temp, folder, names):
     """Put what the machine loads in modules/, what has their debug information in debug/."""
     (folder / "debug").mkdir()

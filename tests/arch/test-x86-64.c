@@ -411,6 +411,59 @@ test_jumps (void)
 	g_assert_false (kd_arch_x86_64.jump_at (other, 5, AT, &target));
 }
 
+static void
+test_words (void)
+{
+	static const struct {
+		const char *name;
+		char *(*words) (uint64_t value);
+		uint64_t value;
+		const char *want; /* NULL: not known */
+	} rows[] = {
+		{"NPF", kd_svm_exit_to_string, 0x400, "NPF"},
+		{"CR write", kd_svm_exit_to_string, 0x10, "WRITE_CR0"},
+		{"DR write", kd_svm_exit_to_string, 0x37, "WRITE_DR7"},
+		{"CR trap", kd_svm_exit_to_string, 0x94, "CR4_WRITE_TRAP"},
+		{"exception", kd_svm_exit_to_string, 0x4e, "EXCP #PF"},
+		{"exception without a name", kd_svm_exit_to_string, 0x4f, "EXCP 15"},
+		{"last before the numbered", kd_svm_exit_to_string, 0x78, "HLT"},
+		{"invalid", kd_svm_exit_to_string, UINT32_MAX, "ERR (VMRUN refused the VMCB)"},
+		{"hole", kd_svm_exit_to_string, 0x5fff, NULL},
+		{"EPT", kd_vmx_exit_to_string, 48, "EPT_VIOLATION"},
+		{"failed entry", kd_vmx_exit_to_string, 0x80000021,
+			"INVALID_STATE, VM entry failed"},
+		{"hole", kd_vmx_exit_to_string, 35, NULL},
+	};
+	static const struct {
+		uint64_t reason, qualification;
+		const char *want;
+	} qualifications[] = {
+		{28, 0x300, "mov to CR0 from rbx"},
+		{28, 0xf18, "mov from CR8 to r15"},
+		{28, 0x20, "clts"},
+		{28, 0xabcd0030, "lmsw 0xabcd"},
+		{29, 0x17, "mov from DR7"},
+		{30, 0x3f80000, "out, 1 bytes, port 0x3f8"},
+		{30, 0x600039, "ins, rep, 2 bytes, port 0x60"},
+		{48, 0x182, "write|linear-valid|translated"},
+		{10, 1, NULL},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		g_autofree char *got = rows[i].words (rows[i].value);
+
+		g_test_message ("%s", rows[i].name);
+		g_assert_cmpstr (got, ==, rows[i].want);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS (qualifications); i++) {
+		g_autofree char *got = kd_vmx_qualification_to_string (
+			qualifications[i].reason, qualifications[i].qualification);
+
+		g_assert_cmpstr (got, ==, qualifications[i].want);
+	}
+	g_assert_null (kd_x86_64_bits_to_string ("CR9", 1));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -420,6 +473,7 @@ main (int argc, char **argv)
 
 		g_test_add_data_func (path, &walks[i], test_walk);
 	}
+	g_test_add_func ("/x86-64/words", test_words);
 	g_test_add_func ("/x86-64/cpus", test_cpus);
 	g_test_add_func ("/x86-64/roles", test_roles);
 	g_test_add_func ("/x86-64/monitor", test_monitor);

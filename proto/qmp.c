@@ -15,8 +15,7 @@ typedef enum { STATE_GREETING, STATE_NEGOTIATING, STATE_READY, STATE_REFUSED } S
 struct KdQmpClient {
 	State state;
 	KdJsonFramer *framer;
-	GByteArray *out;
-	size_t out_done;
+	KdOutQueue out;
 	guint64 next_id;
 	guint64 negotiation_id;
 	GHashTable *pending; /* id (guint64 *) → itself; value NULL: forgotten */
@@ -29,7 +28,7 @@ kd_qmp_client_new (void)
 	KdQmpClient *client = g_new0 (KdQmpClient, 1);
 
 	client->framer = kd_json_framer_new (KD_QMP_LINE_MAX, KD_JSON_DEPTH_MAX, FALSE);
-	client->out = g_byte_array_new();
+	kd_out_queue_init (&client->out);
 	client->next_id = 1;
 	client->pending = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
 	return client;
@@ -41,7 +40,7 @@ kd_qmp_client_free (KdQmpClient *client)
 	if (!client)
 		return;
 	kd_json_framer_free (client->framer);
-	g_byte_array_unref (client->out);
+	kd_out_queue_clear (&client->out);
 	g_hash_table_unref (client->pending);
 	g_free (client->version);
 	g_free (client);
@@ -75,23 +74,10 @@ kd_qmp_client_n_pending (const KdQmpClient *client)
 	return g_hash_table_size (client->pending);
 }
 
-const uint8_t *
-kd_qmp_client_out (KdQmpClient *client, size_t *ret_len)
+KdOutQueue *
+kd_qmp_client_out (KdQmpClient *client)
 {
-	*ret_len = client->out->len - client->out_done;
-	/* An empty array has no data at all. */
-	return *ret_len ? client->out->data + client->out_done : NULL;
-}
-
-void
-kd_qmp_client_out_written (KdQmpClient *client, size_t len)
-{
-	g_return_if_fail (len <= client->out->len - client->out_done);
-	client->out_done += len;
-	if (client->out_done < client->out->len)
-		return;
-	g_byte_array_set_size (client->out, 0);
-	client->out_done = 0;
+	return &client->out;
 }
 
 static guint64
@@ -107,8 +93,8 @@ queue (KdQmpClient *client, const char *command, JsonObject *args)
 		json_object_set_object_member (obj, "arguments", args);
 	json_object_set_int_member (obj, "id", (gint64)id);
 	text = kd_json_to_string (node, FALSE);
-	g_byte_array_append (client->out, (const guint8 *)text, (guint)strlen (text));
-	g_byte_array_append (client->out, (const guint8 *)"\n", 1);
+	kd_out_queue_append (&client->out, text, strlen (text));
+	kd_out_queue_append (&client->out, "\n", 1);
 	return id;
 }
 

@@ -3,6 +3,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "proto/out-queue.h"
 #include "proto/proto.h"
 
 /*
@@ -63,8 +64,7 @@ char *kd_qmp_parse_hmp (JsonNode *value, GError **error);
 void kd_qmp_client_forget (KdQmpClient *client, guint64 id);
 guint kd_qmp_client_n_pending (const KdQmpClient *client);
 
-const uint8_t *kd_qmp_client_out (KdQmpClient *client, size_t *ret_len);
-void kd_qmp_client_out_written (KdQmpClient *client, size_t len);
+KdOutQueue *kd_qmp_client_out (KdQmpClient *client);
 
 /*
  * FAILED: MALFORMED or TOO_LARGE: bytes that are no QMP, a reply to no call of ours, or negotiation

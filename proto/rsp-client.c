@@ -13,8 +13,7 @@
 struct KdRspClient {
 	KdRspDecoder *dec;
 	KdRspFeatures features;
-	GByteArray *out;
-	size_t out_done;    /* of `out`: written already */
+	KdOutQueue out;
 	GByteArray *last;   /* the request in flight, framed, for retransmission */
 	GByteArray *output; /* decoded text of an OUTPUT event */
 	KdRspExpect expects[KD_RSP_WINDOW_MAX]; /* of the requests in flight, a ring */
@@ -34,7 +33,7 @@ kd_rsp_client_new (void)
 
 	client->dec = kd_rsp_decoder_new();
 	client->features = KD_RSP_FEATURES_INIT;
-	client->out = g_byte_array_new();
+	kd_out_queue_init (&client->out);
 	client->last = g_byte_array_new();
 	client->output = g_byte_array_new();
 	client->window = 1;
@@ -47,7 +46,7 @@ kd_rsp_client_free (KdRspClient *client)
 	if (!client)
 		return;
 	kd_rsp_decoder_free (client->dec);
-	g_byte_array_unref (client->out);
+	kd_out_queue_clear (&client->out);
 	g_byte_array_unref (client->last);
 	g_byte_array_unref (client->output);
 	g_free (client);
@@ -85,29 +84,10 @@ give_up (KdRspClient *client)
 	client->unacked = 0;
 }
 
-static void
-queue (KdRspClient *client, const void *bytes, size_t len)
+KdOutQueue *
+kd_rsp_client_out (KdRspClient *client)
 {
-	g_byte_array_append (client->out, bytes, (guint)len);
-}
-
-const uint8_t *
-kd_rsp_client_out (KdRspClient *client, size_t *ret_len)
-{
-	*ret_len = client->out->len - client->out_done;
-	/* An empty array has no data at all. */
-	return *ret_len ? client->out->data + client->out_done : NULL;
-}
-
-void
-kd_rsp_client_out_written (KdRspClient *client, size_t len)
-{
-	g_return_if_fail (len <= client->out->len - client->out_done);
-	client->out_done += len;
-	if (client->out_done < client->out->len)
-		return;
-	g_byte_array_set_size (client->out, 0);
-	client->out_done = 0;
+	return &client->out;
 }
 
 gboolean
@@ -130,7 +110,7 @@ kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error
 	}
 	g_byte_array_set_size (client->last, 0);
 	kd_rsp_frame_encode (client->last, req->payload->str, req->payload->len);
-	queue (client, client->last->data, client->last->len);
+	kd_out_queue_append (&client->out, client->last->data, client->last->len);
 	client->expects[(client->first + client->n_flight) % KD_RSP_WINDOW_MAX] = req->expect;
 	client->n_flight++;
 	if (!client->no_ack)
@@ -146,7 +126,7 @@ kd_rsp_client_resend (KdRspClient *client)
 	if (client->n_flight != 1 || client->unacked != 1)
 		return FALSE;
 	client->sent++;
-	queue (client, client->last->data, client->last->len);
+	kd_out_queue_append (&client->out, client->last->data, client->last->len);
 	return TRUE;
 }
 
@@ -158,7 +138,7 @@ kd_rsp_client_interrupt (KdRspClient *client, GError **error)
 			error, KD_PROTO_ERROR, KD_PROTO_ERROR_STATE, "the machine is not running");
 		return FALSE;
 	}
-	queue (client, "\x03", 1);
+	kd_out_queue_append (&client->out, "\x03", 1);
 	return TRUE;
 }
 
@@ -192,7 +172,7 @@ retransmit (KdRspClient *client, GError **error)
 		return FALSE;
 	}
 	client->sent++;
-	queue (client, client->last->data, client->last->len);
+	kd_out_queue_append (&client->out, client->last->data, client->last->len);
 	return TRUE;
 }
 
@@ -207,9 +187,9 @@ damaged (KdRspClient *client, const GError *why, GError **error)
 	if (why->code == KD_PROTO_ERROR_TRUNCATED && client->n_flight <= 1)
 		return TRUE;
 	if (!client->no_ack && why->code == KD_PROTO_ERROR_TOO_LARGE)
-		queue (client, "+", 1);
+		kd_out_queue_append (&client->out, "+", 1);
 	if (!hopeless && client->nacked++ < KD_RSP_RETRIES_MAX) {
-		queue (client, "-", 1);
+		kd_out_queue_append (&client->out, "-", 1);
 		return TRUE;
 	}
 	give_up (client);
@@ -281,7 +261,7 @@ take_packet (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event
 	client->seen_packet = TRUE;
 	client->nacked = 0;
 	if (!client->no_ack)
-		queue (client, "+", 1);
+		kd_out_queue_append (&client->out, "+", 1);
 	if (take_output (client, frame)) {
 		*ret_event = (KdRspEvent){KD_RSP_EVENT_OUTPUT, (const char *)client->output->data,
 			client->output->len - 1};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "proto/out-queue.h"
 #include "proto/rsp-frame.h"
 #include "proto/rsp-packet.h"
 
@@ -70,12 +71,10 @@ gboolean kd_rsp_client_is_busy (const KdRspClient *client);
 gboolean kd_rsp_client_is_running (const KdRspClient *client);
 
 /*
- * Bytes to write now; empty: *ret_len 0. After a REPLY they are its ack, which may wait and ride
- * with the next request: one write less for each, which is most of what a request costs. Valid
- * until the next call that is not kd_rsp_client_get_*.
+ * Bytes to write now. After a REPLY they are its ack, which may wait and ride with the next
+ * request: one write less for each, which is most of what a request costs.
  */
-const uint8_t *kd_rsp_client_out (KdRspClient *client, size_t *ret_len);
-void kd_rsp_client_out_written (KdRspClient *client, size_t len);
+KdOutQueue *kd_rsp_client_out (KdRspClient *client);
 
 /*
  * MESSAGE: one event. FAILED: the request in flight has failed and is over (RETRIES, TOO_LARGE,

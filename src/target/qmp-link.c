@@ -4,16 +4,11 @@
 #include "proto/qmp.h"
 #include "target/target.h"
 
-#define READ_SIZE (16 * 1024)
-
 struct KdQmpLink {
 	KdTransport *transport;
 	KdQmpClient *client;
-	GCancellable *cancellable;
 	int timeout_ms;
 	gboolean closed;
-	size_t in_len, in_pos;
-	uint8_t in[READ_SIZE];
 };
 
 void
@@ -23,14 +18,13 @@ kd_qmp_link_free (KdQmpLink *link)
 		return;
 	kd_transport_free (link->transport);
 	kd_qmp_client_free (link->client);
-	g_clear_object (&link->cancellable);
 	g_free (link);
 }
 
 void
 kd_qmp_link_set_cancellable (KdQmpLink *link, GCancellable *cancellable)
 {
-	g_set_object (&link->cancellable, cancellable);
+	kd_transport_set_cancellable (link->transport, cancellable);
 }
 
 void
@@ -66,44 +60,6 @@ closed (KdQmpLink *link, GError **error)
 	return FALSE;
 }
 
-static gboolean
-flush (KdQmpLink *link, GError **error)
-{
-	const uint8_t *out;
-	size_t len, done;
-
-	while (out = kd_qmp_client_out (link->client, &len), len > 0) {
-		switch (kd_transport_write (link->transport, out, len, &done)) {
-		case KD_TRANSPORT_OK:
-			kd_qmp_client_out_written (link->client, done);
-			break;
-		case KD_TRANSPORT_WOULD_BLOCK:
-			return TRUE;
-		case KD_TRANSPORT_EOF:
-			return closed (link, error);
-		}
-	}
-	return TRUE;
-}
-
-static gboolean
-fill (KdQmpLink *link, GError **error)
-{
-	size_t got;
-
-	switch (kd_transport_read (link->transport, link->in, sizeof link->in, &got)) {
-	case KD_TRANSPORT_OK:
-		link->in_len = got;
-		link->in_pos = 0;
-		return TRUE;
-	case KD_TRANSPORT_WOULD_BLOCK:
-		return TRUE;
-	case KD_TRANSPORT_EOF:
-		break;
-	}
-	return closed (link, error);
-}
-
 typedef enum {
 	STEP_NOTHING,
 	STEP_MESSAGE, /* *ret_msg is to be cleared; events were handed over */
@@ -113,20 +69,20 @@ typedef enum {
 static Step
 feed (KdQmpLink *link, KdQmpMessage *ret_msg, GError **error)
 {
-	size_t used;
+	size_t len, used;
+	const uint8_t *in = kd_transport_in (link->transport, &len);
+	KdDecode result;
 
-	if (link->in_pos == link->in_len)
+	if (len == 0)
 		return STEP_NOTHING;
-	switch (kd_qmp_client_feed (link->client, link->in + link->in_pos,
-		link->in_len - link->in_pos, &used, ret_msg, error)) {
+	result = kd_qmp_client_feed (link->client, in, len, &used, ret_msg, error);
+	kd_transport_in_used (link->transport, used);
+	switch (result) {
 	case KD_DECODE_MORE:
-		link->in_pos += used;
 		return STEP_NOTHING;
 	case KD_DECODE_MESSAGE:
-		link->in_pos += used;
 		return STEP_MESSAGE;
 	case KD_DECODE_FAILED:
-		link->in_pos += used;
 		break;
 	}
 	return STEP_FAILED;
@@ -146,19 +102,21 @@ garbage (KdQmpLink *link, GError *why, GError **error)
 	return FALSE;
 }
 
+/* One round of writing, waiting and reading. */
 static gboolean
-wait_io (KdQmpLink *link, gint64 deadline_us, GError **error)
+exchange (KdQmpLink *link, gint64 deadline_us, GError **error)
 {
-	size_t out_len;
-
-	kd_qmp_client_out (link->client, &out_len);
-	switch (kd_transport_wait (link->transport, out_len > 0, deadline_us, link->cancellable)) {
-	case KD_WAIT_READY:
+	switch (kd_transport_exchange (
+		link->transport, kd_qmp_client_out (link->client), deadline_us)) {
+	case KD_IO_DONE:
+	case KD_IO_WOULD_BLOCK:
 		return TRUE;
-	case KD_WAIT_CANCELLED:
+	case KD_IO_EOF:
+		return closed (link, error);
+	case KD_IO_CANCELLED:
 		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
 		return FALSE;
-	case KD_WAIT_TIMEOUT:
+	case KD_IO_TIMEOUT:
 		break;
 	}
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
@@ -191,10 +149,7 @@ await (KdQmpLink *link, guint64 id, KdQmpMessage *ret_msg, GError **error)
 		case STEP_NOTHING:
 			break;
 		}
-		if (!flush (link, error) || !wait_io (link, deadline_us, error) ||
-			!flush (link, error))
-			return FALSE;
-		if (link->in_pos == link->in_len && !fill (link, error))
+		if (!exchange (link, deadline_us, error))
 			return FALSE;
 	}
 }
@@ -209,7 +164,7 @@ kd_qmp_link_new (KdTransport *transport, int timeout_ms, GCancellable *cancellab
 	link->transport = transport;
 	link->client = kd_qmp_client_new();
 	link->timeout_ms = timeout_ms;
-	g_set_object (&link->cancellable, cancellable);
+	kd_transport_set_cancellable (transport, cancellable);
 	if (await (link, 0, &msg, &why))
 		return g_steal_pointer (&link);
 	if (why->domain == KD_TARGET_ERROR && why->code == KD_TARGET_ERROR_PROTOCOL &&

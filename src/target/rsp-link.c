@@ -6,7 +6,6 @@
 
 #include "target/target.h"
 
-#define READ_SIZE (128 * 1024)
 #define OUTPUT_MAX (4 * 1024 * 1024) /* of one monitor command */
 /* After a stop nobody asked for, a request without an answer was eaten by it. */
 #define RESEND_US (300 * 1000)
@@ -15,8 +14,6 @@ struct KdRspLink {
 	KdTransport *transport;
 	KdRspClient *client;
 	KdRspRequest request;
-	GCancellable *cancellable;
-	gboolean has_cancel_fd;
 	int timeout_ms;
 	KdRspLinkStopFunc stop_func;
 	void *stop_data;
@@ -25,8 +22,6 @@ struct KdRspLink {
 	gboolean stopped_meanwhile; /* a stop nobody asked for came since the last request */
 	gboolean phys_on;           /* physical mode is on at the stub, or may be */
 	guint nr_stops, nr_asked_stops;
-	size_t in_len, in_pos;
-	uint8_t in[READ_SIZE];
 };
 
 KdRspLink *
@@ -49,20 +44,13 @@ kd_rsp_link_free (KdRspLink *link)
 	kd_transport_free (link->transport);
 	kd_rsp_client_free (link->client);
 	kd_rsp_request_clear (&link->request);
-	kd_rsp_link_set_cancellable (link, NULL);
 	g_free (link);
 }
 
 void
 kd_rsp_link_set_cancellable (KdRspLink *link, GCancellable *cancellable)
 {
-	if (link->cancellable == cancellable)
-		return;
-	if (link->has_cancel_fd)
-		g_cancellable_release_fd (link->cancellable);
-	g_set_object (&link->cancellable, cancellable);
-	/* Held, so that not each wait makes and closes one: a step waits three times. */
-	link->has_cancel_fd = cancellable && g_cancellable_get_fd (cancellable) >= 0;
+	kd_transport_set_cancellable (link->transport, cancellable);
 }
 
 void
@@ -176,25 +164,24 @@ check_open (KdRspLink *link, GError **error)
 	return link->closed ? closed (link, error) : TRUE;
 }
 
-/* Writes what the socket takes now. */
+/* TRUE: go on. */
 static gboolean
-flush (KdRspLink *link, GError **error)
+check_io (KdRspLink *link, KdIo io, GError **error)
 {
-	const uint8_t *out;
-	size_t len, done;
-
-	while (out = kd_rsp_client_out (link->client, &len), len > 0) {
-		switch (kd_transport_write (link->transport, out, len, &done)) {
-		case KD_TRANSPORT_OK:
-			kd_rsp_client_out_written (link->client, done);
-			break;
-		case KD_TRANSPORT_WOULD_BLOCK:
-			return TRUE;
-		case KD_TRANSPORT_EOF:
-			return closed (link, error);
-		}
+	switch (io) {
+	case KD_IO_DONE:
+	case KD_IO_WOULD_BLOCK:
+		return TRUE;
+	case KD_IO_EOF:
+		return closed (link, error);
+	case KD_IO_CANCELLED:
+		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
+		return FALSE;
+	case KD_IO_TIMEOUT:
+		break;
 	}
-	return TRUE;
+	g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
+	return FALSE;
 }
 
 static void
@@ -226,14 +213,14 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 	KdRspEvent event;
 	gboolean was_running = kd_rsp_client_is_running (link->client);
 	gboolean several = link->pipelined && kd_rsp_client_is_busy (link->client);
-	size_t used;
+	size_t len, used;
+	const uint8_t *in = kd_transport_in (link->transport, &len);
 	KdDecode result;
 
-	if (link->in_pos == link->in_len)
+	if (len == 0)
 		return STEP_NOTHING;
-	result = kd_rsp_client_feed (link->client, link->in + link->in_pos,
-		link->in_len - link->in_pos, &used, &event, &why);
-	link->in_pos += used;
+	result = kd_rsp_client_feed (link->client, in, len, &used, &event, &why);
+	kd_transport_in_used (link->transport, used);
 	if (result == KD_DECODE_MORE)
 		return STEP_NOTHING;
 	if (result == KD_DECODE_FAILED) {
@@ -266,44 +253,6 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 	return STEP_EVENT;
 }
 
-/* Fills the empty buffer without waiting. FALSE: closed. */
-static gboolean
-fill (KdRspLink *link, GError **error)
-{
-	size_t got;
-
-	switch (kd_transport_read (link->transport, link->in, sizeof link->in, &got)) {
-	case KD_TRANSPORT_OK:
-		link->in_len = got;
-		link->in_pos = 0;
-		return TRUE;
-	case KD_TRANSPORT_WOULD_BLOCK:
-		return TRUE;
-	case KD_TRANSPORT_EOF:
-		break;
-	}
-	return closed (link, error);
-}
-
-static gboolean
-wait_io (KdRspLink *link, gint64 deadline_us, GError **error)
-{
-	size_t out_len;
-
-	kd_rsp_client_out (link->client, &out_len);
-	switch (kd_transport_wait (link->transport, out_len > 0, deadline_us, link->cancellable)) {
-	case KD_WAIT_READY:
-		return TRUE;
-	case KD_WAIT_CANCELLED:
-		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
-		return FALSE;
-	case KD_WAIT_TIMEOUT:
-		break;
-	}
-	g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
-	return FALSE;
-}
-
 /*
  * Reads until one event. The ack of what ended the last call goes out with the next request, in one
  * write: that halves the system calls of a step.
@@ -316,8 +265,10 @@ step_event (KdRspLink *link, gint64 deadline_us, KdRspAnswer *ret_answer, GError
 
 		if (step != STEP_NOTHING)
 			return step;
-		if (!flush (link, error) || !wait_io (link, deadline_us, error) ||
-			!flush (link, error) || !fill (link, error))
+		if (!check_io (link,
+			    kd_transport_exchange (
+				    link->transport, kd_rsp_client_out (link->client), deadline_us),
+			    error))
 			return STEP_FAILED;
 	}
 }
@@ -406,7 +357,8 @@ ready (KdRspLink *link, GError **error)
 {
 	if (!check_open (link, error))
 		return FALSE;
-	if (g_cancellable_set_error_if_cancelled (link->cancellable, error))
+	if (g_cancellable_set_error_if_cancelled (
+		    kd_transport_cancellable (link->transport), error))
 		return FALSE;
 	return drain (link, error);
 }
@@ -487,20 +439,14 @@ kd_rsp_link_monitor (KdRspLink *link, const char *command, GError **error)
 gboolean
 kd_rsp_link_resume (KdRspLink *link, GError **error)
 {
-	size_t len;
-
 	if (!ready (link, error) || !phys_off (link, error) || !send_request (link, error))
 		return FALSE;
 	link->stopped_meanwhile = FALSE;
 	/* Whole, now: what is left of it would be sent to a machine that runs. */
-	while (flush (link, error)) {
-		kd_rsp_client_out (link->client, &len);
-		if (len == 0)
-			return TRUE;
-		if (!wait_io (link, deadline (link), error))
-			break;
-	}
-	return FALSE;
+	return check_io (link,
+		kd_transport_send (
+			link->transport, kd_rsp_client_out (link->client), deadline (link)),
+		error);
 }
 
 gboolean
@@ -514,7 +460,8 @@ kd_rsp_link_interrupt (KdRspLink *link, GError **error)
 		kd_rsp_link_propagate (error, why);
 		return FALSE;
 	}
-	return flush (link, error);
+	return check_io (link,
+		kd_transport_flush (link->transport, kd_rsp_client_out (link->client)), error);
 }
 
 gboolean
@@ -526,7 +473,8 @@ kd_rsp_link_wait_stop (KdRspLink *link, gboolean asked_only, gint64 deadline_us,
 	if (!check_open (link, error))
 		return FALSE;
 	while (asked_only ? link->nr_asked_stops == asked : link->nr_stops == stops)
-		if (g_cancellable_set_error_if_cancelled (link->cancellable, error) ||
+		if (g_cancellable_set_error_if_cancelled (
+			    kd_transport_cancellable (link->transport), error) ||
 			step_event (link, deadline_us, &answer, error) == STEP_FAILED)
 			return FALSE;
 	return TRUE;
@@ -536,6 +484,7 @@ gboolean
 kd_rsp_link_dispatch (KdRspLink *link, GError **error)
 {
 	KdRspAnswer answer;
+	KdIo io;
 
 	if (!check_open (link, error))
 		return FALSE;
@@ -555,10 +504,13 @@ kd_rsp_link_dispatch (KdRspLink *link, GError **error)
 		case STEP_NOTHING:
 			break;
 		}
-		if (!flush (link, error) || !fill (link, error))
+		if (!check_io (link,
+			    kd_transport_flush (link->transport, kd_rsp_client_out (link->client)),
+			    error))
 			return FALSE;
-		if (link->in_pos == link->in_len)
-			return TRUE;
+		io = kd_transport_fill (link->transport);
+		if (io != KD_IO_DONE)
+			return check_io (link, io, error);
 	}
 }
 

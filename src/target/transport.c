@@ -18,8 +18,14 @@
 #include "base/hex.h"
 #include "target/target.h"
 
+#define READ_SIZE (128 * 1024)
+
 struct KdTransport {
 	int fd;
+	GCancellable *cancellable;
+	int cancel_fd; /* held as long as that: each wait would make and close one */
+	size_t in_len, in_pos;
+	uint8_t in[READ_SIZE];
 };
 
 static gboolean
@@ -101,6 +107,7 @@ new_transport (int fd)
 	KdTransport *transport = g_new0 (KdTransport, 1);
 
 	transport->fd = fd;
+	transport->cancel_fd = -1;
 	return transport;
 }
 
@@ -119,6 +126,7 @@ kd_transport_free (KdTransport *transport)
 	if (!transport)
 		return;
 	kd_transport_close (transport);
+	kd_transport_set_cancellable (transport, NULL);
 	g_free (transport);
 }
 
@@ -147,15 +155,29 @@ kd_transport_peer_pid (const KdTransport *transport)
 	return cred.pid;
 }
 
-/* Polls `fd` and the cancellable. */
-static KdWait
-wait_fd (int fd, short events, gint64 deadline_us, GCancellable *cancellable)
+void
+kd_transport_set_cancellable (KdTransport *transport, GCancellable *cancellable)
 {
-	struct pollfd fds[2] = {{fd, events, 0}, {-1, POLLIN, 0}};
-	KdWait result = KD_WAIT_TIMEOUT;
+	if (transport->cancellable == cancellable)
+		return;
+	if (transport->cancel_fd >= 0)
+		g_cancellable_release_fd (transport->cancellable);
+	g_set_object (&transport->cancellable, cancellable);
+	transport->cancel_fd = g_cancellable_get_fd (cancellable);
+}
 
-	if (cancellable)
-		fds[1].fd = g_cancellable_get_fd (cancellable);
+GCancellable *
+kd_transport_cancellable (const KdTransport *transport)
+{
+	return transport->cancellable;
+}
+
+/* Polls both; DONE: `fd` is ready. */
+static KdIo
+wait_fd (int fd, short events, gint64 deadline_us, GCancellable *cancellable, int cancel_fd)
+{
+	struct pollfd fds[2] = {{fd, events, 0}, {cancel_fd, POLLIN, 0}};
+
 	for (;;) {
 		gint64 left_us = deadline_us < 0 ? -1 : deadline_us - g_get_monotonic_time();
 		/* Rounded up: a deadline must have passed when it is reported so. */
@@ -166,55 +188,102 @@ wait_fd (int fd, short events, gint64 deadline_us, GCancellable *cancellable)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (cancellable && g_cancellable_is_cancelled (cancellable))
-			result = KD_WAIT_CANCELLED;
-		else if (n > 0 && fds[0].revents)
-			result = KD_WAIT_READY;
-		break;
+		if (g_cancellable_is_cancelled (cancellable))
+			return KD_IO_CANCELLED;
+		return n > 0 && fds[0].revents ? KD_IO_DONE : KD_IO_TIMEOUT;
 	}
-	if (fds[1].fd >= 0)
-		g_cancellable_release_fd (cancellable);
-	return result;
 }
 
-KdWait
-kd_transport_wait (
-	KdTransport *transport, gboolean want_write, gint64 deadline_us, GCancellable *cancellable)
+static KdIo
+wait_ready (const KdTransport *transport, short events, gint64 deadline_us)
 {
 	return wait_fd (
-		transport->fd, want_write ? POLLIN | POLLOUT : POLLIN, deadline_us, cancellable);
+		transport->fd, events, deadline_us, transport->cancellable, transport->cancel_fd);
 }
 
-KdTransportResult
-kd_transport_read (KdTransport *transport, void *buf, size_t len, size_t *ret_len)
+const uint8_t *
+kd_transport_in (const KdTransport *transport, size_t *ret_len)
 {
-	ssize_t n;
-
-	do
-		n = recv (transport->fd, buf, len, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return KD_TRANSPORT_WOULD_BLOCK;
-	if (n <= 0)
-		return KD_TRANSPORT_EOF;
-	*ret_len = (size_t)n;
-	return KD_TRANSPORT_OK;
+	*ret_len = transport->in_len - transport->in_pos;
+	return transport->in + transport->in_pos;
 }
 
-KdTransportResult
-kd_transport_write (KdTransport *transport, const void *buf, size_t len, size_t *ret_len)
+void
+kd_transport_in_used (KdTransport *transport, size_t len)
+{
+	g_return_if_fail (len <= transport->in_len - transport->in_pos);
+	transport->in_pos += len;
+}
+
+/* Of a recv() or send(). */
+static KdIo
+io_of (ssize_t n)
+{
+	if (n > 0)
+		return KD_IO_DONE;
+	return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK) ? KD_IO_WOULD_BLOCK : KD_IO_EOF;
+}
+
+KdIo
+kd_transport_fill (KdTransport *transport)
 {
 	ssize_t n;
+	KdIo io;
 
+	if (transport->in_pos < transport->in_len)
+		return KD_IO_DONE;
 	do
-		n = send (transport->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = recv (transport->fd, transport->in, sizeof transport->in, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return KD_TRANSPORT_WOULD_BLOCK;
-	if (n < 0)
-		return KD_TRANSPORT_EOF;
-	*ret_len = (size_t)n;
-	return KD_TRANSPORT_OK;
+	io = io_of (n);
+	if (io == KD_IO_DONE) {
+		transport->in_len = (size_t)n;
+		transport->in_pos = 0;
+	}
+	return io;
+}
+
+KdIo
+kd_transport_flush (KdTransport *transport, KdOutQueue *out)
+{
+	const uint8_t *bytes;
+	KdIo io = KD_IO_DONE;
+	size_t len;
+
+	while (io == KD_IO_DONE && (bytes = kd_out_queue_peek (out, &len))) {
+		ssize_t n = send (transport->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		io = io_of (n);
+		if (io == KD_IO_DONE)
+			kd_out_queue_written (out, (size_t)n);
+	}
+	return io;
+}
+
+KdIo
+kd_transport_send (KdTransport *transport, KdOutQueue *out, gint64 deadline_us)
+{
+	for (;;) {
+		KdIo io = kd_transport_flush (transport, out);
+
+		if (io == KD_IO_WOULD_BLOCK)
+			io = wait_ready (transport, POLLOUT, deadline_us);
+		if (io != KD_IO_DONE || kd_out_queue_is_empty (out))
+			return io;
+	}
+}
+
+KdIo
+kd_transport_exchange (KdTransport *transport, KdOutQueue *out, gint64 deadline_us)
+{
+	KdIo io = kd_transport_flush (transport, out);
+
+	if (io == KD_IO_EOF)
+		return io;
+	io = wait_ready (transport, io == KD_IO_DONE ? POLLIN : POLLIN | POLLOUT, deadline_us);
+	return io == KD_IO_DONE ? kd_transport_fill (transport) : io;
 }
 
 static gboolean
@@ -237,7 +306,7 @@ connect_failed (const KdPeer *peer, int err, GError **error)
 /* One address. 0, or an errno; ECANCELED when cancelled. */
 static int
 connect_fd (int fd, const struct sockaddr *addr, socklen_t addr_len, gint64 deadline_us,
-	GCancellable *cancellable)
+	GCancellable *cancellable, int cancel_fd)
 {
 	int err = 0;
 	socklen_t err_len = sizeof err;
@@ -247,9 +316,9 @@ connect_fd (int fd, const struct sockaddr *addr, socklen_t addr_len, gint64 dead
 		 * has room. */
 		if (errno == EAGAIN) {
 			gint64 again = g_get_monotonic_time() + 50 * 1000;
-			KdWait wait = wait_fd (-1, 0, MIN (again, deadline_us), cancellable);
 
-			if (wait == KD_WAIT_CANCELLED)
+			if (wait_fd (-1, 0, MIN (again, deadline_us), cancellable, cancel_fd) ==
+				KD_IO_CANCELLED)
 				return ECANCELED;
 			if (g_get_monotonic_time() >= deadline_us)
 				return EAGAIN;
@@ -259,12 +328,12 @@ connect_fd (int fd, const struct sockaddr *addr, socklen_t addr_len, gint64 dead
 			continue;
 		if (errno != EINPROGRESS)
 			return errno;
-		switch (wait_fd (fd, POLLOUT, deadline_us, cancellable)) {
-		case KD_WAIT_CANCELLED:
+		switch (wait_fd (fd, POLLOUT, deadline_us, cancellable, cancel_fd)) {
+		case KD_IO_CANCELLED:
 			return ECANCELED;
-		case KD_WAIT_TIMEOUT:
+		case KD_IO_TIMEOUT:
 			return ETIMEDOUT;
-		case KD_WAIT_READY:
+		default:
 			break;
 		}
 		if (getsockopt (fd, SOL_SOCKET, SO_ERROR, &err, &err_len) != 0)
@@ -279,13 +348,16 @@ connect_address (const KdPeer *peer, const struct sockaddr *addr, socklen_t addr
 	gint64 deadline_us, GCancellable *cancellable, GError **error)
 {
 	int fd = socket (addr->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
-	int err;
+	int err, cancel_fd;
 
 	if (fd < 0) {
 		connect_failed (peer, errno, error);
 		return NULL;
 	}
-	err = connect_fd (fd, addr, addr_len, deadline_us, cancellable);
+	cancel_fd = g_cancellable_get_fd (cancellable);
+	err = connect_fd (fd, addr, addr_len, deadline_us, cancellable, cancel_fd);
+	if (cancel_fd >= 0)
+		g_cancellable_release_fd (cancellable);
 	if (err) {
 		close (fd);
 		if (err == ECANCELED)

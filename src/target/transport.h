@@ -4,6 +4,8 @@
 #include <gio/gio.h>
 #include <stdint.h>
 
+#include "proto/out-queue.h"
+
 /*
  * A non-blocking stream socket with deadlines, whose waits end at once when cancelled. It knows
  * nothing of what is said over it.
@@ -50,27 +52,31 @@ int kd_transport_fd (const KdTransport *transport);
 /* Process at the other end of a UNIX socket: the one that made it listen. 0: unknown, or TCP. */
 int kd_transport_peer_pid (const KdTransport *transport);
 
-typedef enum {
-	KD_TRANSPORT_OK,
-	KD_TRANSPORT_WOULD_BLOCK,
-	KD_TRANSPORT_EOF, /* closed or reset by the peer: nothing more will come or go */
-} KdTransportResult;
-
-/* Neither blocks. *ret_len is set for OK only. */
-KdTransportResult kd_transport_read (
-	KdTransport *transport, void *buf, size_t len, size_t *ret_len);
-KdTransportResult kd_transport_write (
-	KdTransport *transport, const void *buf, size_t len, size_t *ret_len);
+/* Ends kd_transport_send() and kd_transport_exchange(). Takes a reference; NULL: nothing does. */
+void kd_transport_set_cancellable (KdTransport *transport, GCancellable *cancellable);
+GCancellable *kd_transport_cancellable (const KdTransport *transport);
 
 typedef enum {
-	KD_WAIT_READY,
-	KD_WAIT_TIMEOUT,
-	KD_WAIT_CANCELLED,
-} KdWait;
+	KD_IO_DONE,
+	KD_IO_WOULD_BLOCK,
+	KD_IO_EOF, /* closed or reset by the peer: nothing more will come or go */
+	KD_IO_TIMEOUT,
+	KD_IO_CANCELLED,
+} KdIo;
+
+/* What has been read and not been used. Valid until the next fill or exchange. */
+const uint8_t *kd_transport_in (const KdTransport *transport, size_t *ret_len);
+void kd_transport_in_used (KdTransport *transport, size_t len);
+
+/* Neither blocks: DONE (all of `out` written; something read), WOULD_BLOCK or EOF. */
+KdIo kd_transport_flush (KdTransport *transport, KdOutQueue *out);
+/* DONE too, and nothing read, while something is unused. */
+KdIo kd_transport_fill (KdTransport *transport);
 
 /*
- * Until there is something to read (or the end), or room to write if `want_write`. `deadline_us` on
- * g_get_monotonic_time()'s clock, -1: none. `cancellable` may be NULL.
+ * With a deadline on g_get_monotonic_time()'s clock, -1: none. The first writes all of `out`; the
+ * second writes of it what it can and waits for one reading: WOULD_BLOCK means that it was woken
+ * only to write more.
  */
-KdWait kd_transport_wait (
-	KdTransport *transport, gboolean want_write, gint64 deadline_us, GCancellable *cancellable);
+KdIo kd_transport_send (KdTransport *transport, KdOutQueue *out, gint64 deadline_us);
+KdIo kd_transport_exchange (KdTransport *transport, KdOutQueue *out, gint64 deadline_us);

@@ -47,9 +47,9 @@ run_client (const uint8_t *data, size_t size, KdRspExpect expect)
 		kd_rsp_client_send (client, &req, NULL);
 		kd_rsp_client_feed (client, data + at, size - at, &used, &event, &error);
 		at += used;
-		kd_rsp_client_out (client, &len);
+		kd_out_queue_peek (kd_rsp_client_out (client), &len);
 		g_assert_cmpuint (len, <=, 64 * (size + 1));
-		kd_rsp_client_out_written (client, len);
+		kd_out_queue_written (kd_rsp_client_out (client), len);
 	}
 	kd_rsp_client_eof (client, NULL);
 }

@@ -52,10 +52,10 @@ static void
 wrote (KdQmpClient *client, const char *expected)
 {
 	size_t len;
-	const uint8_t *out = kd_qmp_client_out (client, &len);
+	const uint8_t *out = kd_out_queue_peek (kd_qmp_client_out (client), &len);
 
 	g_assert_cmpmem (out, len, expected, strlen (expected));
-	kd_qmp_client_out_written (client, len);
+	kd_out_queue_written (kd_qmp_client_out (client), len);
 }
 
 static KdQmpClient *

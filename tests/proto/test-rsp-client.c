@@ -35,11 +35,11 @@ wrote (Fixture *f, const char *expected)
 	size_t len = 1;
 
 	while (len > 0) {
-		const uint8_t *out = kd_rsp_client_out (f->client, &len);
+		const uint8_t *out = kd_out_queue_peek (kd_rsp_client_out (f->client), &len);
 		size_t part = (len + 1) / 2;
 
 		g_string_append_len (all, (const char *)out, (gssize)part);
-		kd_rsp_client_out_written (f->client, part);
+		kd_out_queue_written (kd_rsp_client_out (f->client), part);
 	}
 	g_assert_cmpstr (all->str, ==, expected);
 }

@@ -54,24 +54,30 @@ test_wait (void)
 	g_autoptr (KdTransport) transport = NULL;
 	g_autoptr (GCancellable) cancellable = g_cancellable_new();
 	gint64 soon = g_get_monotonic_time() + 20000;
-	char buf[8];
+	KdOutQueue out;
 	size_t got;
 
+	kd_out_queue_init (&out);
 	g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
 	transport = kd_transport_from_fd (fds[0]);
-	g_assert_cmpint (kd_transport_read (transport, buf, 8, &got), ==, KD_TRANSPORT_WOULD_BLOCK);
-	g_assert_cmpint (kd_transport_wait (transport, FALSE, soon, NULL), ==, KD_WAIT_TIMEOUT);
+	kd_transport_set_cancellable (transport, cancellable);
+	g_assert_cmpint (kd_transport_fill (transport), ==, KD_IO_WOULD_BLOCK);
+	g_assert_cmpint (kd_transport_exchange (transport, &out, soon), ==, KD_IO_TIMEOUT);
 	g_assert_cmpint (g_get_monotonic_time(), >=, soon);
 	g_assert_cmpint (write (fds[1], "abc", 3), ==, 3);
-	g_assert_cmpint (kd_transport_wait (transport, FALSE, -1, NULL), ==, KD_WAIT_READY);
-	g_assert_cmpint (kd_transport_read (transport, buf, 8, &got), ==, KD_TRANSPORT_OK);
+	g_assert_cmpint (kd_transport_exchange (transport, &out, -1), ==, KD_IO_DONE);
+	g_assert_cmpmem (kd_transport_in (transport, &got), 3, "abc", 3);
 	g_assert_cmpuint (got, ==, 3);
+	kd_transport_in_used (transport, 2);
+	g_assert_cmpmem (kd_transport_in (transport, &got), 1, "c", 1);
+	kd_transport_in_used (transport, 1);
 	g_cancellable_cancel (cancellable);
-	g_assert_cmpint (
-		kd_transport_wait (transport, FALSE, -1, cancellable), ==, KD_WAIT_CANCELLED);
+	g_assert_cmpint (kd_transport_exchange (transport, &out, -1), ==, KD_IO_CANCELLED);
 	close (fds[1]);
-	g_assert_cmpint (kd_transport_read (transport, buf, 8, &got), ==, KD_TRANSPORT_EOF);
-	g_assert_cmpint (kd_transport_write (transport, "x", 1, &got), ==, KD_TRANSPORT_EOF);
+	g_assert_cmpint (kd_transport_fill (transport), ==, KD_IO_EOF);
+	kd_out_queue_append (&out, "x", 1);
+	g_assert_cmpint (kd_transport_flush (transport, &out), ==, KD_IO_EOF);
+	kd_out_queue_clear (&out);
 }
 
 int

@@ -22,8 +22,7 @@ struct KdKernel {
 	unsigned nr_cpus;
 	uint64_t percpu_offsets; /* address of the array of offsets; 0: one CPU, no array */
 	unsigned percpu_max;     /* elements of it */
-	KdVmReadFunc vm_reader;
-	void *vm_reader_data;
+	KdVmLocateFunc vm_locate;
 	KdTaskTypes *task_types;
 	KdModules *modules; /* NULL: nothing asked for them yet */
 	KdKernelOrc *orc;   /* kernel-orc.c: read when first asked for */

@@ -63,8 +63,15 @@ unsigned kd_kernel_nr_cpus (const KdKernel *kernel);
 gboolean kd_kernel_link_addr (const KdKernel *kernel, uint64_t addr, uint64_t *ret_link);
 
 /* --- memory by space --- */
-/* VM spaces are resolved by what kd_kernel_set_vm_reader() was given. */
+/* VM spaces are resolved by what kd_kernel_set_vm_locator() was given. */
 gboolean kd_kernel_read (KdKernel *kernel, KdAddr addr, void *buf, size_t len, GError **error);
+/*
+ * Writes to a stopped machine's RAM; nothing when a part of the range is not mapped or not RAM. A
+ * page that several processes share changes for all of them: only the zero page is refused. Not the
+ * CPU space, where devices are.
+ */
+gboolean kd_kernel_write (
+	KdKernel *kernel, KdAddr addr, const void *buf, size_t len, GError **error);
 gboolean kd_kernel_read_u64 (KdKernel *kernel, uint64_t va, uint64_t *ret_value, GError **error);
 gboolean kd_kernel_read_ptr (KdKernel *kernel, uint64_t va, uint64_t *ret_value, GError **error);
 /* At most `max` bytes up to NUL; new string, escaped nowhere (may hold any byte but NUL). */
@@ -78,9 +85,10 @@ gboolean kd_kernel_walk (
  * host runs in VHE mode, or `hyp` is not in the image.
  */
 gboolean kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va);
-typedef gboolean (*KdVmReadFunc) (KdKernel *kernel, int32_t vm, uint64_t gpa, void *buf, size_t len,
-	void *data, GError **error);
-void kd_kernel_set_vm_reader (KdKernel *kernel, KdVmReadFunc func, void *data);
+/* Where the memory behind `gpa` of VM `vm` lies, and for how many bytes from there. */
+typedef gboolean (*KdVmLocateFunc) (KdKernel *kernel, int32_t vm, uint64_t gpa, KdAddr *ret_addr,
+	uint64_t *ret_len, GError **error);
+void kd_kernel_set_vm_locator (KdKernel *kernel, KdVmLocateFunc func);
 
 /* --- symbols at run-time addresses --- */
 typedef struct {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "kernel/kernel-private.h"
@@ -63,6 +64,49 @@ space_regime (KdKernel *kernel, KdSpace space, KdRegime *ret_regime, GError **er
 	return FALSE;
 }
 
+/* A range of one VM's memory as the pieces of its process's. */
+static gboolean
+locate_vm (KdKernel *kernel, KdAddr addr, size_t len, KdAddr *ret_addr, size_t *ret_len,
+	GError **error)
+{
+	uint64_t extent;
+
+	if (!kernel->vm_locate) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"VM %d: this kernel's VMs are not known", addr.space.id);
+		return FALSE;
+	}
+	if (!kernel->vm_locate (kernel, addr.space.id, addr.value, ret_addr, &extent, error))
+		return FALSE;
+	*ret_len = (size_t)MIN (len, extent);
+	return TRUE;
+}
+
+static gboolean
+prefix_vm (KdAddr addr, GError **error)
+{
+	g_prefix_error (error, "VM %d, guest-physical 0x%" PRIx64 ": ", addr.space.id, addr.value);
+	return FALSE;
+}
+
+static gboolean
+read_vm (KdKernel *kernel, KdAddr addr, uint8_t *buf, size_t len, GError **error)
+{
+	while (len > 0) {
+		KdAddr at;
+		size_t part;
+
+		if (!locate_vm (kernel, addr, len, &at, &part, error))
+			return FALSE;
+		if (!kd_kernel_read (kernel, at, buf, part, error))
+			return prefix_vm (addr, error);
+		addr.value += part;
+		buf += part;
+		len -= part;
+	}
+	return TRUE;
+}
+
 gboolean
 kd_kernel_read (KdKernel *kernel, KdAddr addr, void *buf, size_t len, GError **error)
 {
@@ -84,19 +128,104 @@ kd_kernel_read (KdKernel *kernel, KdAddr addr, void *buf, size_t len, GError **e
 		return kd_target_read_cpu (
 			kernel->target, (unsigned)addr.space.id, addr.value, buf, len, error);
 	case KD_SPACE_VM:
-		if (!kernel->vm_reader) {
-			g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-				"VM %d: this kernel's VMs are not known", addr.space.id);
-			return FALSE;
-		}
-		return kernel->vm_reader (
-			kernel, addr.space.id, addr.value, buf, len, kernel->vm_reader_data, error);
+		return read_vm (kernel, addr, buf, len, error);
 	case KD_SPACE_USER:
 	case KD_SPACE_HYP:
 		break;
 	}
 	return space_regime (kernel, addr.space, &regime, error) &&
 	       kd_target_read_virt (kernel->target, &regime, addr.value, buf, len, error);
+}
+
+/* --- writing --- */
+
+/* TRUE: `walk` ends in a page of zeros that every process has until it writes (mm/memory.c). */
+static gboolean
+is_zero_page (KdKernel *kernel, const KdWalk *walk)
+{
+	const KdRegime *regime = &kernel->place.regime;
+	KdKernelSymbol symbol;
+	uint64_t pfn;
+	KdWalk zero;
+
+	if (kd_kernel_symbol (kernel, "empty_zero_page", &symbol)) {
+		kd_target_walk (kernel->target, regime, symbol.addr, &zero);
+		if (zero.status == KD_WALK_MAPPED &&
+			zero.pa >> regime->page_shift == walk->pa >> regime->page_shift)
+			return TRUE;
+	}
+	/* All ones until there is one. */
+	return kd_kernel_symbol (kernel, "huge_zero_pfn", &symbol) &&
+	       kd_kernel_read_u64 (kernel, symbol.addr, &pfn, NULL) &&
+	       pfn <= UINT64_MAX >> regime->page_shift &&
+	       walk->pa - (pfn << regime->page_shift) < walk->map_size;
+}
+
+static gboolean
+check_zero_page (KdKernel *kernel, const KdRegime *regime, uint64_t va, size_t len, GError **error)
+{
+	uint64_t page = UINT64_C (1) << regime->page_shift;
+	KdWalk walk;
+
+	for (uint64_t at = va & ~(page - 1); at - (va & ~(page - 1)) < len + (va & (page - 1));
+		at += page) {
+		kd_target_walk (kernel->target, regime, at, &walk);
+		if (walk.status != KD_WALK_MAPPED || !is_zero_page (kernel, &walk))
+			continue;
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
+			"0x%" PRIx64
+			" is not written: the process has the page of zeros there that "
+			"all processes share",
+			MAX (at, va));
+		return FALSE;
+	}
+	return TRUE;
+}
+
+static gboolean
+write_vm (KdKernel *kernel, KdAddr addr, const uint8_t *buf, size_t len, GError **error)
+{
+	while (len > 0) {
+		KdAddr at;
+		size_t part;
+
+		if (!locate_vm (kernel, addr, len, &at, &part, error))
+			return FALSE;
+		if (!kd_kernel_write (kernel, at, buf, part, error))
+			return prefix_vm (addr, error);
+		addr.value += part;
+		buf += part;
+		len -= part;
+	}
+	return TRUE;
+}
+
+gboolean
+kd_kernel_write (KdKernel *kernel, KdAddr addr, const void *buf, size_t len, GError **error)
+{
+	KdRegime regime;
+
+	/* What was derived from memory may not be so any more. */
+	kernel->user.valid = FALSE;
+	switch (addr.space.kind) {
+	case KD_SPACE_PHYS:
+		return kd_target_write_phys (kernel->target, addr.value, buf, len, error);
+	case KD_SPACE_VM:
+		return write_vm (kernel, addr, buf, len, error);
+	case KD_SPACE_CPU:
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_TYPE,
+			"a CPU's own view has devices in it: write to a kernel, user or phys "
+			"address");
+		return FALSE;
+	case KD_SPACE_KERNEL:
+	case KD_SPACE_USER:
+	case KD_SPACE_HYP:
+		break;
+	}
+	return space_regime (kernel, addr.space, &regime, error) &&
+	       (addr.space.kind != KD_SPACE_USER ||
+		       check_zero_page (kernel, &regime, addr.value, len, error)) &&
+	       kd_target_write_virt (kernel->target, &regime, addr.value, buf, len, error);
 }
 
 gboolean
@@ -166,8 +295,7 @@ kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va)
 }
 
 void
-kd_kernel_set_vm_reader (KdKernel *kernel, KdVmReadFunc func, void *data)
+kd_kernel_set_vm_locator (KdKernel *kernel, KdVmLocateFunc func)
 {
-	kernel->vm_reader = func;
-	kernel->vm_reader_data = data;
+	kernel->vm_locate = func;
 }

@@ -132,12 +132,10 @@ gboolean kd_vm_slot_at (KdKernel *kernel, const KdVm *vm, uint64_t gpa, gboolean
 gboolean kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa,
 	KdWalk *ret_walk, KdRegime *ret_regime, GError **error);
 /*
- * Guest-physical memory of VM `id`: through its slots into its process. NO_SLOT names the address.
- * Pages that the process has not touched are not there: FAULT from below.
+ * Makes the vm: space of kd_kernel_read() guest-physical memory, through the slots of the VM into
+ * its process: NO_SLOT names the address. Pages that the process has not touched are not there:
+ * FAULT from below.
  */
-gboolean kd_vm_read (
-	KdKernel *kernel, int32_t id, uint64_t gpa, void *buf, size_t len, GError **error);
-/* Makes the vm: space of kd_kernel_read() this. */
 void kd_kvm_install (KdKernel *kernel);
 
 /* --- arm64: what KVM saved of the host when a CPU went into a guest --- */

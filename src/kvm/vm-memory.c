@@ -64,59 +64,36 @@ kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa, K
 	return TRUE;
 }
 
-gboolean
-kd_vm_read (KdKernel *kernel, int32_t id, uint64_t gpa, void *buf, size_t len, GError **error)
+/* Through the slots into the process. Pages that it has not touched are not there. */
+static gboolean
+locate (KdKernel *kernel, int32_t id, uint64_t gpa, KdAddr *ret_addr, uint64_t *ret_len,
+	GError **error)
 {
-	uint8_t *at = buf;
-	KdObject kvm;
+	gboolean found;
+	KdMemslot slot;
 	KdVm vm;
 
-	if (!kd_vm_by_id (kernel, id, &vm, error) ||
-		!kd_object_at_named (kernel, "struct kvm", vm.kvm, &kvm, error))
+	if (!kd_vm_by_id (kernel, id, &vm, error))
 		return FALSE;
 	if (vm.pid < 0) {
 		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NOT_FOUND,
 			"VM %d: the process that holds its memory is not known", id);
 		return FALSE;
 	}
-	while (len > 0) {
-		FindContext context = {.gpa = gpa};
-		uint64_t offset;
-		size_t part;
-		KdAddr addr;
-
-		if (!kd_vm_memslot_foreach (&kvm, find_slot, &context, error))
-			return FALSE;
-		if (!context.found) {
-			g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NO_SLOT,
-				"VM %d has no memory slot at guest-physical 0x%" PRIx64, id, gpa);
-			return FALSE;
-		}
-		offset = gpa - context.slot.gpa;
-		part = (size_t)MIN ((uint64_t)len, context.slot.size - offset);
-		addr = (KdAddr){{KD_SPACE_USER, vm.pid}, context.slot.hva + offset};
-		if (!kd_kernel_read (kernel, addr, at, part, error)) {
-			g_prefix_error (error,
-				"VM %d, guest-physical 0x%" PRIx64 " in slot %d: ", id, gpa,
-				context.slot.id);
-			return FALSE;
-		}
-		at += part;
-		gpa += part;
-		len -= part;
+	if (!kd_vm_slot_at (kernel, &vm, gpa, &found, &slot, error))
+		return FALSE;
+	if (!found) {
+		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NO_SLOT,
+			"VM %d has no memory slot at guest-physical 0x%" PRIx64, id, gpa);
+		return FALSE;
 	}
+	*ret_addr = (KdAddr){{KD_SPACE_USER, vm.pid}, slot.hva + (gpa - slot.gpa)};
+	*ret_len = slot.size - (gpa - slot.gpa);
 	return TRUE;
-}
-
-static gboolean
-read_vm_space (KdKernel *kernel, int32_t vm, uint64_t gpa, void *buf, size_t len, void *data,
-	GError **error)
-{
-	return kd_vm_read (kernel, vm, gpa, buf, len, error);
 }
 
 void
 kd_kvm_install (KdKernel *kernel)
 {
-	kd_kernel_set_vm_reader (kernel, read_vm_space, NULL);
+	kd_kernel_set_vm_locator (kernel, locate);
 }

@@ -382,7 +382,15 @@ kd_target_write_phys (KdTarget *target, uint64_t pa, const void *buf, size_t len
 {
 	if (!kd_target_check_stopped (target, error))
 		return FALSE;
-	if (target->ram->len && kd_ram_map_extent (target->ram, pa, len) < len)
+	/* Physical mode reaches devices: nothing is written where it is not known to be RAM. */
+	if (target->ram->len == 0) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"physical address 0x%" PRIx64
+			" is not written: QEMU gave no map of the RAM",
+			pa);
+		return FALSE;
+	}
+	if (kd_ram_map_extent (target->ram, pa, len) < len)
 		return set_hole (pa, error);
 	kd_target_memory_forget (target);
 	return kd_target_result (

@@ -146,7 +146,8 @@ gboolean kd_target_cpu_regime (
  * machine runs.
  */
 gboolean kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error);
-/* Through the stub, whatever the path of reads: QEMU must see it to drop code it has translated. */
+/* Through the stub, whatever the path of reads: QEMU must see it to drop code it has translated.
+ * Refused (UNSUPPORTED) where the RAM map is not known. */
 gboolean kd_target_write_phys (
 	KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error);
 /*

@@ -71,6 +71,27 @@ kd_target_reg_get (
 	return TRUE;
 }
 
+static gboolean
+set_no_write (GError **error)
+{
+	g_set_error (
+		error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED, "this machine is not written");
+	return FALSE;
+}
+
+gboolean
+kd_target_write_phys (KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error)
+{
+	return set_no_write (error);
+}
+
+gboolean
+kd_target_write_virt (KdTarget *target, const KdRegime *regime, uint64_t va, const void *buf,
+	size_t len, GError **error)
+{
+	return set_no_write (error);
+}
+
 char *
 kd_target_hmp (KdTarget *target, const char *command, GError **error)
 {

@@ -47,14 +47,13 @@ static gboolean
 add_vm (JsonArray *array, KdSession *session, const KdVm *vm, int id, GError **ret_partial,
 	GError **error)
 {
-	g_autoptr (GArray) vcpus = kd_vm_vcpus (session->kernel, vm, ret_partial, error);
+	/* Without its vCPUs a VM still has counters of its own. */
+	g_autoptr (GArray) vcpus = kd_vm_vcpus (session->kernel, vm, ret_partial, ret_partial);
 
-	if (!vcpus)
-		return FALSE;
 	if (id < 0 && !kd_vm_stats_foreach (session->kernel, vm, add_stat,
 			      add_owner (array, vm->id, -1, vm->kvm), error))
 		return FALSE;
-	for (guint i = 0; i < vcpus->len; i++) {
+	for (guint i = 0; vcpus && i < vcpus->len; i++) {
 		const KdVcpu *vcpu = &g_array_index (vcpus, KdVcpu, i);
 
 		if ((id < 0 || vcpu->id == id) &&
@@ -98,7 +97,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		else
 			g_clear_error (&why);
 	}
-	return kd_kvm_list_node (g_steal_pointer (&array), partial);
+	return kd_kvm_list_node (g_steal_pointer (&array), partial, error);
 }
 
 /* --- text --- */

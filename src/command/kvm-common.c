@@ -8,12 +8,17 @@
 #include "kvm/kvm.h"
 
 JsonNode *
-kd_kvm_list_node (JsonArray *array, const GError *partial)
+kd_kvm_list_node (JsonArray *array, const GError *partial, GError **error)
 {
 	guint nr = json_array_get_length (array);
 	JsonObject *last = NULL;
 
-	if (partial && nr > 0 && kd_json_array_object (array, nr - 1, &last, NULL))
+	if (partial && nr == 0) {
+		json_array_unref (array);
+		g_propagate_error (error, g_error_copy (partial));
+		return NULL;
+	}
+	if (partial && kd_json_array_object (array, nr - 1, &last, NULL))
 		kd_json_set_string (last, "partial", partial->message);
 	return kd_json_array_node (array);
 }

@@ -9,7 +9,7 @@
 /*
  * The result. A list that is not whole says so in its last element: "partial", why. Takes `array`.
  */
-JsonNode *kd_kvm_list_node (JsonArray *array, const GError *partial);
+JsonNode *kd_kvm_list_node (JsonArray *array, const GError *partial, GError **error);
 
 /* FALSE: the list is empty, `none` was said. */
 gboolean kd_kvm_list_begin (

@@ -54,7 +54,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		else
 			g_clear_error (&why);
 	}
-	return kd_kvm_list_node (array, partial);
+	return kd_kvm_list_node (array, partial, error);
 }
 
 static void

@@ -80,7 +80,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	}
 	if (why)
 		partial = g_error_new_literal (KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED, why);
-	return kd_kvm_list_node (g_steal_pointer (&array), partial);
+	return kd_kvm_list_node (g_steal_pointer (&array), partial, error);
 }
 
 /* --- text --- */

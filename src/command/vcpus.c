@@ -26,7 +26,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 	for (guint i = 0; i < vcpus->len; i++)
 		kd_kvm_vcpu_json (
 			kd_json_array_add_object (array), &g_array_index (vcpus, KdVcpu, i));
-	return kd_kvm_list_node (array, partial);
+	return kd_kvm_list_node (array, partial, error);
 }
 
 static void

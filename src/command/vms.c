@@ -26,7 +26,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		kd_json_set_int (obj, "vcpus", vm->nr_vcpus);
 		kd_json_set_int (obj, "memslots", vm->nr_memslots);
 	}
-	return kd_kvm_list_node (array, partial);
+	return kd_kvm_list_node (array, partial, error);
 }
 
 static void

@@ -29,17 +29,31 @@ read_node (KdKernel *kernel, const char *what, uint64_t head, uint64_t node, uin
 	return FALSE;
 }
 
-/*
- * A singly linked walk that ends at `end`. Brent's cycle search: a stone is laid at each power of
- * two, and a chain that comes back to it loops.
- */
+/* Nodes already met, so that none is told twice before a loop shows. */
+typedef GHashTable Seen;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Seen, g_hash_table_unref)
+
+static Seen *
+seen_new (void)
+{
+	return g_hash_table_new (g_direct_hash, g_direct_equal);
+}
+
+static gboolean
+is_new (Seen *seen, uint64_t node)
+{
+	return g_hash_table_add (seen, (gpointer)(uintptr_t)node);
+}
+
+/* A singly linked walk that ends at `end`. *ret_last is the node before that. */
 static gboolean
 chain_foreach (KdKernel *kernel, const char *what, uint64_t head, uint64_t end, unsigned max,
-	KdNodeFunc func, void *data, GError **error)
+	KdNodeFunc func, void *data, uint64_t *ret_last, GError **error)
 {
-	uint64_t node, stone = 0;
-	unsigned next_stone = 1;
+	g_autoptr (Seen) seen = seen_new();
+	uint64_t node, last = head;
 
+	*ret_last = 0;
 	if (!read_node (kernel, what, head, head, &node, error))
 		return FALSE;
 	for (unsigned n = 0; node != end; n++) {
@@ -47,22 +61,20 @@ chain_foreach (KdKernel *kernel, const char *what, uint64_t head, uint64_t end, 
 
 		if (node == 0)
 			return set_corrupt (what, head, node, "null pointer in the chain", error);
-		if (node == stone)
+		if (!is_new (seen, node))
 			return set_corrupt (what, head, node, "the chain loops here", error);
 		if (n >= max)
 			return set_corrupt (
 				what, head, node, "more nodes than there can be", error);
-		if (n == next_stone) {
-			stone = node;
-			next_stone *= 2;
-		}
 		/* Before the element is looked at: it may be the last readable thing. */
 		if (!read_node (kernel, what, head, node, &next, error))
 			return FALSE;
 		if (!func (node, data))
 			return TRUE;
+		last = node;
 		node = next;
 	}
+	*ret_last = last;
 	return TRUE;
 }
 
@@ -70,15 +82,32 @@ gboolean
 kd_list_foreach_node (
 	KdKernel *kernel, uint64_t head, unsigned max, KdNodeFunc func, void *data, GError **error)
 {
+	uint64_t last, prev;
+
 	/* list_head and hlist_node both begin with `next`. */
-	return chain_foreach (kernel, "list", head, head, max, func, data, error);
+	if (!chain_foreach (kernel, "list", head, head, max, func, data, &last, error))
+		return FALSE;
+	if (last == 0)
+		return TRUE;
+	/* A chain cut short ends like a whole one: only the head's `prev` tells. */
+	if (!read_node (kernel, "list", head, head + 8, &prev, error))
+		return FALSE;
+	if (prev == last)
+		return TRUE;
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
+		"list 0x%" G_GINT64_MODIFIER "x: ends with node 0x%" G_GINT64_MODIFIER
+		"x, but its prev is 0x%" G_GINT64_MODIFIER "x: damaged, or just being changed",
+		head, last, prev);
+	return FALSE;
 }
 
 gboolean
 kd_hlist_foreach_node (
 	KdKernel *kernel, uint64_t head, unsigned max, KdNodeFunc func, void *data, GError **error)
 {
-	return chain_foreach (kernel, "hlist", head, 0, max, func, data, error);
+	uint64_t last;
+
+	return chain_foreach (kernel, "hlist", head, 0, max, func, data, &last, error);
 }
 
 typedef struct {
@@ -141,6 +170,7 @@ kd_rbtree_foreach_node (
 {
 	uint64_t stack[RBTREE_DEPTH_MAX], node;
 	unsigned depth = 0, nr = 0;
+	g_autoptr (Seen) seen = seen_new();
 	RbOffsets offsets;
 
 	/* struct rb_root and rb_root_cached both begin with the root node. */
@@ -151,7 +181,9 @@ kd_rbtree_foreach_node (
 		uint64_t next;
 
 		if (node) {
-			/* A loop only to the left fills the stack; any other one reaches `max`. */
+			if (!is_new (seen, node))
+				return set_corrupt ("rbtree", root, node,
+					"more than one way leads here", error);
 			if (depth == RBTREE_DEPTH_MAX)
 				return set_corrupt (
 					"rbtree", root, node, "deeper than a tree can be", error);

@@ -10,5 +10,7 @@ typedef gboolean (*KdMemslotFunc) (const KdMemslot *slot, void *data);
 gboolean kd_vm_memslot_foreach (
 	const KdObject *kvm, KdMemslotFunc func, void *data, GError **error);
 
-/* Thread id of a struct pid; -1: none. */
-int kd_pid_nr (const KdObject *pid);
+/* Thread id of a struct pid; -1: none, or it cannot be read. */
+int kd_pid_nr (const KdObject *pid, GError **error);
+/* The name of process `pid` where it has one; *ret_partial: the tasks cannot all be read. */
+void kd_kvm_comm (KdKernel *kernel, int pid, char comm[64], GError **ret_partial);

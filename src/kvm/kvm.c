@@ -10,16 +10,28 @@
 G_DEFINE_QUARK (kd - kvm - error - quark, kd_kvm_error)
 
 int
-kd_pid_nr (const KdObject *pid)
+kd_pid_nr (const KdObject *pid, GError **error)
 {
 	int64_t nr;
 	KdObject object;
 
 	/* numbers[0] is the id in the first namespace, the one `ps` shows. */
-	if (!kd_object_member (pid, "numbers[0].nr", &object, NULL) ||
-		!kd_object_i64 (&object, &nr, NULL))
+	if (!kd_object_member (pid, "numbers[0].nr", &object, error) ||
+		!kd_object_i64 (&object, &nr, error))
 		return -1;
 	return nr > 0 && nr <= G_MAXINT32 ? (int)nr : -1;
+}
+
+void
+kd_kvm_comm (KdKernel *kernel, int pid, char comm[64], GError **ret_partial)
+{
+	g_autoptr (GError) why = NULL;
+	KdTask task;
+
+	if (kd_task_by_pid (kernel, pid, &task, &why))
+		memcpy (comm, task.comm, sizeof task.comm);
+	else if (!g_error_matches (why, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND))
+		g_propagate_error (ret_partial, g_steal_pointer (&why));
 }
 
 /* --- whose VM it is --- */
@@ -45,7 +57,7 @@ try_vcpu_thread (const KdObject *vcpu, void *data)
 	return !kd_object_member (vcpu, "pid", &pid, NULL) ||
 	       !kd_object_u64 (&pid, &address, NULL) || address == 0 ||
 	       !kd_object_deref (&pid, &pid, NULL) ||
-	       !process_of_thread (vcpu->kernel, kd_pid_nr (&pid), data);
+	       !process_of_thread (vcpu->kernel, kd_pid_nr (&pid, NULL), data);
 }
 
 /*
@@ -108,10 +120,11 @@ add_vm (const KdObject *kvm, void *data)
 	ListContext *context = data;
 	KdVm vm = {.kvm = kvm->addr.value, .pid = process_of (kvm)};
 	GError *error = NULL;
-	KdTask task;
 
-	if (vm.pid >= 0 && kd_task_by_pid (kvm->kernel, vm.pid, &task, NULL))
-		memcpy (vm.comm, task.comm, sizeof vm.comm);
+	if (vm.pid >= 0) {
+		kd_kvm_comm (kvm->kernel, vm.pid, vm.comm, &error);
+		keep_first (context, &vm, g_steal_pointer (&error));
+	}
 	kd_vm_vcpu_foreach (kvm, count_vcpu, &vm.nr_vcpus, &error);
 	keep_first (context, &vm, g_steal_pointer (&error));
 	kd_vm_memslot_foreach (kvm, count_memslot, &vm.nr_memslots, &error);

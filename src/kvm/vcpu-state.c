@@ -132,18 +132,24 @@ gboolean
 kd_vcpu_by_id (KdKernel *kernel, int vm_id, int id, KdVcpu *ret_vcpu, GError **error)
 {
 	g_autoptr (GArray) vcpus = NULL;
+	GError *partial = NULL;
 	KdVm vm;
 
 	if (!kd_vm_by_id (kernel, vm_id, &vm, error))
 		return FALSE;
-	vcpus = kd_vm_vcpus (kernel, &vm, NULL, error);
+	vcpus = kd_vm_vcpus (kernel, &vm, &partial, error);
 	if (!vcpus)
 		return FALSE;
 	for (guint i = 0; i < vcpus->len; i++) {
 		if (g_array_index (vcpus, KdVcpu, i).id != id)
 			continue;
 		*ret_vcpu = g_array_index (vcpus, KdVcpu, i);
+		g_clear_error (&partial);
 		return TRUE;
+	}
+	if (partial) {
+		g_propagate_error (error, partial);
+		return FALSE;
 	}
 	g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NOT_FOUND, "VM %d has no vCPU %d: it has %u",
 		vm_id, id, vcpus->len);

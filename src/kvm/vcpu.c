@@ -100,20 +100,19 @@ set_mode (KdVcpu *vcpu, uint64_t mode)
 }
 
 static void
-set_thread (KdVcpu *vcpu, const KdObject *object)
+set_thread (KdVcpu *vcpu, const KdObject *object, GError **ret_partial)
 {
 	KdObject pid;
 	uint64_t address;
-	KdTask task;
 
 	vcpu->pid = -1;
 	if (!kd_object_member (object, "pid", &pid, NULL) ||
 		!kd_object_u64 (&pid, &address, NULL) || address == 0 ||
-		!kd_object_deref (&pid, &pid, NULL))
+		!kd_object_deref (&pid, &pid, ret_partial))
 		return;
-	vcpu->pid = kd_pid_nr (&pid);
-	if (vcpu->pid >= 0 && kd_task_by_pid (object->kernel, vcpu->pid, &task, NULL))
-		memcpy (vcpu->comm, task.comm, sizeof vcpu->comm);
+	vcpu->pid = kd_pid_nr (&pid, ret_partial);
+	if (vcpu->pid >= 0)
+		kd_kvm_comm (object->kernel, vcpu->pid, vcpu->comm, ret_partial);
 }
 
 /*
@@ -177,25 +176,38 @@ set_exit (KdVcpu *vcpu, const KdObject *object)
 typedef struct {
 	const KdVm *vm;
 	GArray *vcpus;
-	GError *error;
+	GError *error; /* the first thing that was not whole */
 } VcpusContext;
+
+static void
+keep_first (VcpusContext *context, uint64_t kvm_vcpu, GError *error)
+{
+	if (!error)
+		return;
+	g_prefix_error (&error, "struct kvm_vcpu at 0x%" PRIx64 ": ", kvm_vcpu);
+	if (context->error)
+		g_error_free (error);
+	else
+		context->error = error;
+}
 
 static gboolean
 add_vcpu (const KdObject *object, void *data)
 {
 	VcpusContext *context = data;
 	KdVcpu vcpu = {.vm = context->vm->id, .kvm_vcpu = object->addr.value};
+	GError *error = NULL;
 	uint64_t id, mode;
 
-	if (!kd_object_member_u64 (object, "vcpu_id", &id, &context->error) ||
-		!kd_object_member_u64 (object, "mode", &mode, &context->error)) {
-		g_prefix_error (
-			&context->error, "struct kvm_vcpu at 0x%" PRIx64 ": ", vcpu.kvm_vcpu);
-		return FALSE;
+	if (!kd_object_member_u64 (object, "vcpu_id", &id, &error) ||
+		!kd_object_member_u64 (object, "mode", &mode, &error)) {
+		keep_first (context, vcpu.kvm_vcpu, error);
+		return TRUE;
 	}
 	vcpu.id = (int)id;
 	set_mode (&vcpu, mode);
-	set_thread (&vcpu, object);
+	set_thread (&vcpu, object, &error);
+	keep_first (context, vcpu.kvm_vcpu, error);
 	set_cpu (&vcpu, object);
 	set_pc (&vcpu, object);
 	set_exit (&vcpu, object);
@@ -207,11 +219,15 @@ GArray *
 kd_vm_vcpus (KdKernel *kernel, const KdVm *vm, GError **ret_partial, GError **error)
 {
 	VcpusContext context = {vm, g_array_new (FALSE, TRUE, sizeof (KdVcpu)), NULL};
+	GError *why = NULL;
 	KdObject kvm;
 
-	if (kd_object_at_named (kernel, "struct kvm", vm->kvm, &kvm, &context.error))
-		kd_vm_vcpu_foreach (
-			&kvm, add_vcpu, &context, context.error ? NULL : &context.error);
+	if (kd_object_at_named (kernel, "struct kvm", vm->kvm, &kvm, &why))
+		kd_vm_vcpu_foreach (&kvm, add_vcpu, &context, &why);
+	if (why) {
+		g_clear_error (&context.error);
+		context.error = why;
+	}
 	if (context.error) {
 		g_prefix_error (&context.error, "VM %d: ", vm->id);
 		if (context.vcpus->len == 0 || !ret_partial) {

@@ -70,6 +70,16 @@ kd_rsp_client_is_running (const KdRspClient *client)
 	return client->n_flight > 0 && client->expects[client->first] == KD_RSP_EXPECT_RESUME;
 }
 
+/* The last request in flight resumes the machine: nothing may follow it. */
+static gboolean
+is_resumed (const KdRspClient *client)
+{
+	guint last = client->first + client->n_flight - 1;
+
+	return client->n_flight > 0 &&
+	       client->expects[last % KD_RSP_WINDOW_MAX] == KD_RSP_EXPECT_RESUME;
+}
+
 void
 kd_rsp_client_set_window (KdRspClient *client, guint window)
 {
@@ -93,9 +103,10 @@ kd_rsp_client_out (KdRspClient *client)
 gboolean
 kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error)
 {
-	if (client->n_flight > 0 &&
-		(client->n_flight >= client->window || req->expect != KD_RSP_EXPECT_REPLY ||
-			client->expects[client->first] != KD_RSP_EXPECT_REPLY)) {
+	if (client->n_flight > 0 && (client->n_flight >= client->window || is_resumed (client) ||
+					    client->expects[client->first] != KD_RSP_EXPECT_REPLY ||
+					    (req->expect != KD_RSP_EXPECT_REPLY &&
+						    req->expect != KD_RSP_EXPECT_RESUME))) {
 		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_STATE,
 			kd_rsp_client_is_running (client)
 				? "the machine is running"
@@ -133,7 +144,7 @@ kd_rsp_client_resend (KdRspClient *client)
 gboolean
 kd_rsp_client_interrupt (KdRspClient *client, GError **error)
 {
-	if (!kd_rsp_client_is_running (client)) {
+	if (!is_resumed (client)) {
 		g_set_error (
 			error, KD_PROTO_ERROR, KD_PROTO_ERROR_STATE, "the machine is not running");
 		return FALSE;
@@ -260,7 +271,8 @@ take_packet (KdRspClient *client, const KdRspFrame *frame, KdRspEvent *ret_event
 
 	client->seen_packet = TRUE;
 	client->nacked = 0;
-	if (!client->no_ack)
+	/* A resume that follows is the ack: now the machine runs, and a byte would stop it. */
+	if (!client->no_ack && !(client->n_flight > 1 && is_resumed (client)))
 		kd_out_queue_append (&client->out, "+", 1);
 	if (take_output (client, frame)) {
 		*ret_event = (KdRspEvent){KD_RSP_EVENT_OUTPUT, (const char *)client->output->data,

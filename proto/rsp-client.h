@@ -49,9 +49,11 @@ const KdRspFeatures *kd_rsp_client_get_features (const KdRspClient *client);
 void kd_rsp_client_set_window (KdRspClient *client, guint window);
 
 /*
- * Queues a request. KD_PROTO_ERROR_STATE when the window is full, or when this request or the one
- * in flight expects more than one packet of reply; TOO_LARGE when it is over the stub's packet
- * size. The expected answer is the builder's. Answers come in the order of the requests.
+ * Queues a request. KD_PROTO_ERROR_STATE when the window is full, when this request or the one in
+ * flight expects more than one packet of reply, or behind one that resumes the machine (which may
+ * itself go out behind others: the stub has taken them all before it runs); TOO_LARGE when it is
+ * over the stub's packet size. The expected answer is the builder's. Answers come in the order of
+ * the requests.
  */
 gboolean kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GError **error);
 
@@ -62,11 +64,12 @@ gboolean kd_rsp_client_send (KdRspClient *client, const KdRspRequest *req, GErro
  */
 gboolean kd_rsp_client_resend (KdRspClient *client);
 
-/* Queues the interrupt byte; STATE unless the machine runs on our request. The stop comes as that
- * request's REPLY. */
+/* Queues the interrupt byte; STATE unless the machine was resumed by our request. The stop comes as
+ * that request's REPLY. */
 gboolean kd_rsp_client_interrupt (KdRspClient *client, GError **error);
 
-/* A request is in flight (also while running) / it is one that resumed the machine. */
+/* A request is in flight (also while running) / the next answer is that of one that resumed the
+ * machine. */
 gboolean kd_rsp_client_is_busy (const KdRspClient *client);
 gboolean kd_rsp_client_is_running (const KdRspClient *client);
 

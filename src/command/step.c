@@ -36,50 +36,45 @@ check_args (KdSession *session, const KdArgs *given, uint64_t *ret_cpu, uint64_t
 	return TRUE;
 }
 
-static gboolean
-step_one (KdSession *session, unsigned cpu, JsonArray *steps, GError **error)
+static JsonArray *
+steps_json (KdSession *session, const GArray *pcs)
 {
-	const KdArch *arch = kd_target_arch (session->target);
-	g_autofree char *symbol = NULL;
-	JsonObject *obj;
-	uint64_t pc;
+	JsonArray *steps = json_array_new();
 
-	if (g_cancellable_set_error_if_cancelled (session->cancellable, error) ||
-		!kd_target_step (session->target, cpu, error) ||
-		!kd_target_reg_get (session->target, cpu, arch->pc, &pc, error))
-		return FALSE;
-	obj = kd_json_array_add_object (steps);
-	kd_json_set_hex (obj, "pc", pc);
-	if (session->kernel)
-		symbol = kd_kernel_symbolize (session->kernel, pc);
-	kd_json_set_string (obj, "symbol", symbol);
-	return TRUE;
+	for (guint i = 0; i < pcs->len; i++) {
+		uint64_t pc = g_array_index (pcs, uint64_t, i);
+		JsonObject *obj = kd_json_array_add_object (steps);
+		g_autofree char *symbol = NULL;
+
+		kd_json_set_hex (obj, "pc", pc);
+		if (session->kernel)
+			symbol = kd_kernel_symbolize (session->kernel, pc);
+		kd_json_set_string (obj, "symbol", symbol);
+	}
+	return steps;
 }
 
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
+	g_autoptr (GArray) pcs = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	g_autoptr (GError) why = NULL;
 	JsonObject *result;
-	g_autoptr (JsonArray) steps = json_array_new();
 	uint64_t cpu, count;
 
 	if (!check_args (session, given, &cpu, &count, error))
 		return NULL;
-	for (uint64_t i = 0; i < count; i++) {
-		const KdStop *stop;
-
-		if (!step_one (session, (unsigned)cpu, steps, error)) {
-			g_prefix_error (error, "step: after %" PRIu64 " instructions: ", i);
-			return NULL;
-		}
-		/* A breakpoint on the way ends it, as it would end a run. */
-		stop = kd_target_last_stop (session->target);
-		if (stop && stop->reason != KD_STOP_STEP && i + 1 < count)
-			break;
+	if (!kd_target_steps (session->target, (unsigned)cpu, count, pcs, &why) &&
+		(pcs->len == 0 ||
+			!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED))) {
+		g_propagate_prefixed_error (
+			error, g_steal_pointer (&why), "step: after %u instructions: ", pcs->len);
+		return NULL;
 	}
 	result = json_object_new();
 	kd_json_set_int (result, "cpu", (gint64)cpu);
-	json_object_set_array_member (result, "steps", g_steal_pointer (&steps));
+	json_object_set_array_member (result, "steps", steps_json (session, pcs));
+	kd_json_set_string (result, "ended", why ? why->message : NULL);
 	return kd_json_object_node (result);
 }
 
@@ -87,6 +82,7 @@ static void
 render (JsonNode *result, KdText *text)
 {
 	JsonObject *obj = kd_json_node_object (result, NULL);
+	const char *ended = NULL;
 	JsonArray *steps = NULL;
 	gint64 cpu = 0;
 
@@ -107,6 +103,9 @@ render (JsonNode *result, KdText *text)
 			kd_text_printf (text, KD_STYLE_SYMBOL, "  %s", symbol);
 		kd_text_add (text, KD_STYLE_PLAIN, "\n");
 	}
+	kd_json_get_string (obj, "ended", FALSE, &ended, NULL);
+	if (ended)
+		kd_text_printf (text, KD_STYLE_WARN, "%s\n", ended);
 }
 
 const KdCommand kd_command_step = {

@@ -121,11 +121,8 @@ find_register (KdTarget *target, unsigned cpu, const char *name, GError **error)
 	g_autofree char *key = g_ascii_strdown (name, -1);
 	guint found = GPOINTER_TO_UINT (g_hash_table_lookup (target->by_name, key));
 
-	if (cpu >= target->threads->len) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-			"no CPU %u (there are %u)", cpu, target->threads->len);
+	if (!kd_target_check_cpu (target, cpu, error))
 		return -1;
-	}
 	if (!found)
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
 			"the stub has no register \"%s\"", name);
@@ -146,20 +143,20 @@ select_cpu (KdTarget *target, unsigned cpu, GError **error)
 	return TRUE;
 }
 
-static gboolean
-fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t *ret_len, GError **error)
+static const KdRegDesc *
+desc_of (const KdTarget *target, guint index)
 {
-	const KdRegDesc *desc = &g_array_index (target->layout->regs, KdRegDesc, index);
+	return &g_array_index (target->layout->regs, KdRegDesc, index);
+}
+
+static gboolean
+parse (const KdRegDesc *desc, const KdRspAnswer *answer, uint8_t *buf, size_t *ret_len,
+	GError **error)
+{
 	gboolean unavailable = FALSE;
-	KdRspAnswer answer;
 	GError *why = NULL;
 
-	if (!kd_target_check_stopped (target, error) || !select_cpu (target, cpu, error))
-		return kd_target_result (target, FALSE);
-	kd_rsp_request_read_register (kd_rsp_link_request (target->rsp), desc->regnum);
-	if (!kd_rsp_link_ask (target->rsp, &answer, error))
-		return kd_target_result (target, FALSE);
-	if (!kd_rsp_parse_registers (answer.payload, answer.len, KD_REG_BYTES_MAX, buf, ret_len,
+	if (!kd_rsp_parse_registers (answer->payload, answer->len, KD_REG_BYTES_MAX, buf, ret_len,
 		    &unavailable, &why)) {
 		kd_rsp_link_propagate (error, why);
 		g_prefix_error (error, "register %s: ", desc->name);
@@ -170,6 +167,20 @@ fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t *ret_le
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE,
 		"the stub does not give register %s", desc->name);
 	return FALSE;
+}
+
+static gboolean
+fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t *ret_len, GError **error)
+{
+	const KdRegDesc *desc = desc_of (target, index);
+	KdRspAnswer answer;
+
+	if (!kd_target_check_stopped (target, error) || !select_cpu (target, cpu, error))
+		return kd_target_result (target, FALSE);
+	kd_rsp_request_read_register (kd_rsp_link_request (target->rsp), desc->regnum);
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return kd_target_result (target, FALSE);
+	return parse (desc, &answer, buf, ret_len, error);
 }
 
 static uint64_t
@@ -211,6 +222,30 @@ kd_target_reg_get (
 }
 
 gboolean
+kd_target_pc_request (KdTarget *target, KdRspRequest *request, GError **error)
+{
+	int index = find_register (target, 0, target->arch->pc, error);
+
+	if (index < 0)
+		return FALSE;
+	kd_rsp_request_read_register (request, desc_of (target, (guint)index)->regnum);
+	return TRUE;
+}
+
+gboolean
+kd_target_pc_parse (KdTarget *target, const KdRspAnswer *answer, uint64_t *ret_pc, GError **error)
+{
+	int index = find_register (target, 0, target->arch->pc, error);
+	uint8_t buf[KD_REG_BYTES_MAX];
+	size_t len;
+
+	if (index < 0 || !parse (desc_of (target, (guint)index), answer, buf, &len, error))
+		return FALSE;
+	*ret_pc = little_endian (buf, len);
+	return TRUE;
+}
+
+gboolean
 kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
 	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error)
 {
@@ -230,7 +265,7 @@ kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t va
 	if (index < 0 || !kd_target_check_stopped (target, error) ||
 		!select_cpu (target, cpu, error))
 		return FALSE;
-	const KdRegDesc *desc = &g_array_index (target->layout->regs, KdRegDesc, index);
+	const KdRegDesc *desc = desc_of (target, (guint)index);
 
 	if (desc->bitsize > 64 || (desc->bitsize < 64 && value >> desc->bitsize)) {
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,

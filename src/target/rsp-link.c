@@ -116,6 +116,12 @@ kd_rsp_link_set_pipelined (KdRspLink *link, gboolean on)
 	kd_rsp_client_set_window (link->client, on ? KD_RSP_WINDOW_MAX : 1);
 }
 
+gboolean
+kd_rsp_link_is_pipelined (const KdRspLink *link)
+{
+	return link->pipelined;
+}
+
 KdRspRequest *
 kd_rsp_link_request (KdRspLink *link)
 {
@@ -342,14 +348,20 @@ drain (KdRspLink *link, GError **error)
 }
 
 static gboolean
-send_request (KdRspLink *link, GError **error)
+send_this (KdRspLink *link, const KdRspRequest *request, GError **error)
 {
 	GError *why = NULL;
 
-	if (kd_rsp_client_send (link->client, &link->request, &why))
+	if (kd_rsp_client_send (link->client, request, &why))
 		return TRUE;
 	kd_rsp_link_propagate (error, why);
 	return FALSE;
+}
+
+static gboolean
+send_request (KdRspLink *link, GError **error)
+{
+	return send_this (link, &link->request, error);
 }
 
 static gboolean
@@ -437,9 +449,10 @@ kd_rsp_link_monitor (KdRspLink *link, const char *command, GError **error)
 }
 
 gboolean
-kd_rsp_link_resume (KdRspLink *link, GError **error)
+kd_rsp_link_resume (KdRspLink *link, const KdRspRequest *first, GError **error)
 {
-	if (!ready (link, error) || !phys_off (link, error) || !send_request (link, error))
+	if (!ready (link, error) || !phys_off (link, error) ||
+		(first && !send_this (link, first, error)) || !send_request (link, error))
 		return FALSE;
 	link->stopped_meanwhile = FALSE;
 	/* Whole, now: what is left of it would be sent to a machine that runs. */
@@ -447,6 +460,12 @@ kd_rsp_link_resume (KdRspLink *link, GError **error)
 		kd_transport_send (
 			link->transport, kd_rsp_client_out (link->client), deadline (link)),
 		error);
+}
+
+gboolean
+kd_rsp_link_answer (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
+{
+	return await (link, ret_answer, error);
 }
 
 gboolean

@@ -40,6 +40,7 @@ gboolean kd_rsp_link_is_closed (const KdRspLink *link);
 gboolean kd_rsp_link_is_running (const KdRspLink *link);
 /* Lets reads of memory go out without waiting for each other's answers. */
 void kd_rsp_link_set_pipelined (KdRspLink *link, gboolean on);
+gboolean kd_rsp_link_is_pipelined (const KdRspLink *link);
 
 /* To be built on for the next request; each builder starts it anew. */
 KdRspRequest *kd_rsp_link_request (KdRspLink *link);
@@ -56,8 +57,13 @@ gboolean kd_rsp_link_ask_ok (KdRspLink *link, GError **error);
 /* qRcmd; output and answer together as text, new string. */
 char *kd_rsp_link_monitor (KdRspLink *link, const char *command, GError **error);
 
-/* Sends the resume built on kd_rsp_link_request(); its stop comes to the stop function. */
-gboolean kd_rsp_link_resume (KdRspLink *link, GError **error);
+/*
+ * Sends the resume built on kd_rsp_link_request(); its stop comes to the stop function. `first`,
+ * on a pipelined link only, is a request that goes out in the same write before it: its answer is
+ * what kd_rsp_link_answer() waits for.
+ */
+gboolean kd_rsp_link_resume (KdRspLink *link, const KdRspRequest *first, GError **error);
+gboolean kd_rsp_link_answer (KdRspLink *link, KdRspAnswer *ret_answer, GError **error);
 gboolean kd_rsp_link_interrupt (KdRspLink *link, GError **error);
 /*
  * Until a stop (TRUE; the stop function was called), with deadline as kd_transport_wait().

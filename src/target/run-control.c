@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "target/target-private.h"
 
 /* GDB's numbers. */
 #define SIGNAL_INT 2
 #define SIGNAL_TRAP 5
 #define STOP_TIMEOUT_US (10 * G_USEC_PER_SEC)
+/* A step takes a tenth of a millisecond; after this the CPU is asked whether it does anything. */
+#define STEP_SLOW_US (500 * 1000)
 
 gboolean
 kd_target_result (KdTarget *target, gboolean ok)
@@ -94,8 +98,9 @@ finish_stop (KdTarget *target)
 	kd_target_breaks_judge (target);
 }
 
+/* `first`: as kd_rsp_link_resume() has it. */
 static gboolean
-resume (KdTarget *target, char action, int cpu, GError **error)
+resume (KdTarget *target, char action, int cpu, const KdRspRequest *first, GError **error)
 {
 	KdRspResume row = {.action = action, .all = cpu < 0};
 	GError *why = NULL;
@@ -111,32 +116,73 @@ resume (KdTarget *target, char action, int cpu, GError **error)
 	}
 	target->interrupting = FALSE;
 	target->stepping = action == 's';
-	if (!kd_rsp_link_resume (target->rsp, error))
+	if (!kd_rsp_link_resume (target->rsp, first, error))
 		return kd_target_result (target, FALSE);
 	target->state = KD_TARGET_RUNNING;
 	forget_stop (target);
 	return TRUE;
 }
 
-gboolean
-kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+/* --- steps --- */
+
+/* QEMU's word for a CPU that executes nothing: in WFI or HLT, or powered off (7.2 gdbstub.c,
+ * handle_query_thread_extra). */
+static gboolean
+is_halted (KdTarget *target, unsigned cpu)
 {
-	if (cpu >= target->threads->len) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-			"no CPU %u (there are %u)", cpu, target->threads->len);
+	g_autofree char *text = NULL;
+	KdRspAnswer answer;
+
+	kd_rsp_request_thread_extra (kd_rsp_link_request (target->rsp),
+		kd_rsp_link_features (target->rsp),
+		g_array_index (target->threads, KdRspThread, cpu));
+	if (kd_rsp_link_ask (target->rsp, &answer, NULL))
+		text = kd_rsp_parse_hex_text (answer.payload, answer.len, NULL);
+	return text && strstr (text, "[halted");
+}
+
+/*
+ * A step that does not end. Whatever the reason, the machine is stopped before it is told, and a
+ * CPU that is only slow is made to step again. FALSE: *error is `why`, or what the CPU is in.
+ */
+static gboolean
+step_again (KdTarget *target, unsigned cpu, gint64 deadline_us, GError *why, GError **error)
+{
+	gboolean slow = g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+	g_autoptr (GError) owned = why;
+
+	if (!kd_target_stop (target, NULL)) {
+		g_propagate_error (error, g_steal_pointer (&owned));
+		return kd_target_result (target, FALSE);
+	}
+	/* It has ended while it was being stopped. */
+	if (slow && target->stop.reason == KD_STOP_STEP)
+		return TRUE;
+	if (slow && is_halted (target, cpu)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED,
+			"CPU %u executes nothing: it waits for an interrupt, or is switched off",
+			cpu);
 		return FALSE;
 	}
-	if (!resume (target, 's', (int)cpu, error))
+	if (!slow || g_get_monotonic_time() >= deadline_us) {
+		g_propagate_error (error, g_steal_pointer (&owned));
 		return FALSE;
-	if (!kd_rsp_link_wait_stop (
-		    target->rsp, TRUE, g_get_monotonic_time() + STOP_TIMEOUT_US, error)) {
-		GError *ignored = NULL;
+	}
+	return resume (target, 's', (int)cpu, NULL, error);
+}
 
-		/* A step that does not end (a CPU parked by firmware) must not leave the machine
-		 * running. */
-		kd_target_stop (target, &ignored);
-		g_clear_error (&ignored);
-		return kd_target_result (target, FALSE);
+static gboolean
+end_step (KdTarget *target, unsigned cpu, GError **error)
+{
+	gint64 deadline_us = g_get_monotonic_time() + STOP_TIMEOUT_US;
+
+	while (target->state == KD_TARGET_RUNNING) {
+		gint64 soon_us = MIN (deadline_us, g_get_monotonic_time() + STEP_SLOW_US);
+		GError *why = NULL;
+
+		if (!kd_rsp_link_wait_stop (target->rsp, TRUE, soon_us, &why) &&
+			!step_again (target, cpu, deadline_us, why, error))
+			return kd_target_result (target, FALSE);
 	}
 	/* Whatever signal ends it: this was a step, and nobody else moves the machine. */
 	if (target->stop.reason == KD_STOP_SIGNAL) {
@@ -149,17 +195,92 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 	return TRUE;
 }
 
+gboolean
+kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error)
+{
+	if (cpu < target->threads->len)
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND, "no CPU %u (there are %u)",
+		cpu, target->threads->len);
+	return FALSE;
+}
+
+gboolean
+kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+{
+	return kd_target_check_cpu (target, cpu, error) &&
+	       resume (target, 's', (int)cpu, NULL, error) && end_step (target, cpu, error);
+}
+
+/* The PC after one step and the next step in one write: one round trip for both. */
+static gboolean
+read_pc_and_step (
+	KdTarget *target, unsigned cpu, KdRspRequest *request, GArray *pcs, GError **error)
+{
+	KdRspAnswer answer;
+	uint64_t pc;
+	gboolean ok;
+
+	if (!kd_target_pc_request (target, request, error) ||
+		!resume (target, 's', (int)cpu, request, error))
+		return FALSE;
+	ok = kd_rsp_link_answer (target->rsp, &answer, error) &&
+	     kd_target_pc_parse (target, &answer, &pc, error);
+	if (ok)
+		g_array_append_val (pcs, pc);
+	return end_step (target, cpu, ok ? error : NULL) && ok;
+}
+
+static gboolean
+read_pc (KdTarget *target, unsigned cpu, GArray *pcs, GError **error)
+{
+	uint64_t pc;
+
+	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
+		return FALSE;
+	g_array_append_val (pcs, pc);
+	return TRUE;
+}
+
+gboolean
+kd_target_steps (KdTarget *target, unsigned cpu, uint64_t count, GArray *pcs, GError **error)
+{
+	g_auto (KdRspRequest) request = {0};
+
+	kd_rsp_request_init (&request);
+	if (!kd_target_step (target, cpu, error))
+		return FALSE;
+	/* A watchpoint on the way ends it, as it would end a run. */
+	for (; count > 1 && target->stop.reason == KD_STOP_STEP; count--) {
+		if (kd_rsp_link_is_pipelined (target->rsp) && target->hg_cpu == (int)cpu) {
+			if (!read_pc_and_step (target, cpu, &request, pcs, error))
+				return FALSE;
+		} else if (!read_pc (target, cpu, pcs, error) ||
+			   !kd_target_step (target, cpu, error))
+			return FALSE;
+	}
+	return read_pc (target, cpu, pcs, error);
+}
+
+/* --- running --- */
+
 /* CPUs that stand on a breakpoint of ours are moved off it: QEMU would report it again at once. */
 static gboolean
 step_off_breaks (KdTarget *target, GError **error)
 {
 	for (unsigned cpu = 0; cpu < target->threads->len; cpu++) {
+		g_autoptr (GError) why = NULL;
 		uint64_t pc;
 
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 			return FALSE;
-		if (kd_target_breaks_at (target, pc) && !kd_target_step (target, cpu, error))
+		if (!kd_target_breaks_at (target, pc) || kd_target_step (target, cpu, &why))
+			continue;
+		/* One that sleeps there has not come to it yet. */
+		if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED)) {
+			g_propagate_error (error, g_steal_pointer (&why));
 			return FALSE;
+		}
 	}
 	return TRUE;
 }
@@ -171,7 +292,7 @@ kd_target_cont (KdTarget *target, GError **error)
 		return FALSE;
 	if (target->breaks->len && !step_off_breaks (target, error))
 		return FALSE;
-	return resume (target, 'c', -1, error);
+	return resume (target, 'c', -1, NULL, error);
 }
 
 gboolean

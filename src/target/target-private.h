@@ -82,6 +82,8 @@ gboolean kd_target_check_stopped (KdTarget *target, GError **error);
 /* Passes `ok` on; marks the target LOST when the link is. */
 gboolean kd_target_result (KdTarget *target, gboolean ok);
 
+gboolean kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error);
+
 /* --- qemu.c --- */
 /* The monitor, connected; NULL: there is none, or it serves somebody else. Release it after use. */
 KdQmpLink *kd_target_qmp_get (KdTarget *target, GError **error);
@@ -91,6 +93,10 @@ void kd_target_qmp_release (KdTarget *target);
 gboolean kd_target_registers_init (KdTarget *target, GError **error);
 void kd_target_registers_forget (KdTarget *target);
 void kd_target_registers_clear (KdTarget *target);
+/* The read of the PC of the CPU that Hg names, for who sends it himself; and its answer. */
+gboolean kd_target_pc_request (KdTarget *target, KdRspRequest *request, GError **error);
+gboolean kd_target_pc_parse (
+	KdTarget *target, const KdRspAnswer *answer, uint64_t *ret_pc, GError **error);
 
 /* --- memory.c --- */
 void kd_target_memory_init (KdTarget *target, gboolean no_direct);

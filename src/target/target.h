@@ -30,6 +30,7 @@ typedef enum {
 	KD_TARGET_ERROR_CONNECT,     /* nothing listens, not a stub, already taken */
 	KD_TARGET_ERROR_NOT_FOUND,   /* no such register, CPU, breakpoint */
 	KD_TARGET_ERROR_PERMISSION,
+	KD_TARGET_ERROR_HALTED, /* a CPU that sleeps or is switched off makes no step */
 } KdTargetError;
 
 typedef enum {
@@ -200,8 +201,15 @@ gboolean kd_target_stop (KdTarget *target, GError **error);
 /* Waits for a stop; timeout_ms < 0: for ever (cancellable). FALSE with G_IO_ERROR_TIMED_OUT,
  * CANCELLED, or LOST. */
 gboolean kd_target_wait (KdTarget *target, int timeout_ms, GError **error);
-/* One instruction on `cpu`, the others held. Fast: one vCont;s and its reply. */
+/* One instruction on `cpu`, the others held. Fast: one vCont;s and its reply. A step that does not
+ * end (HALTED, cancelled) leaves the machine stopped all the same. */
 gboolean kd_target_step (KdTarget *target, unsigned cpu, GError **error);
+/*
+ * `count` of them; appends the PC after each to `pcs` (uint64_t). Ends early, and is TRUE, at a
+ * watchpoint. Fast: one round trip each. FALSE: `pcs` has those that were made before.
+ */
+gboolean kd_target_steps (
+	KdTarget *target, unsigned cpu, uint64_t count, GArray *pcs, GError **error);
 
 typedef enum {
 	KD_BREAK_SOFTWARE,

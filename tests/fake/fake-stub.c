@@ -150,6 +150,16 @@ static char *
 resume (FakeStub *stub, const char *request)
 {
 	if (g_str_has_prefix (request, "vCont;s:p1.")) {
+		char behind;
+
+		/* Whatever comes while the step lasts would stop it. */
+		g_usleep (1000);
+		if (recv (stub->fd, &behind, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+			stub->stray_bytes++;
+		if (stub->script.sleeps && request[11] == '2') {
+			stub->running = TRUE;
+			return NULL;
+		}
 		/* QEMU makes the CPU that trapped the one of Hg. */
 		stub->general = request[11] == '2' ? 1 : 0;
 		stub->regs[stub->general][2] += 4;
@@ -205,6 +215,13 @@ answer_to (FakeStub *stub, const char *request)
 	if (g_str_has_prefix (request, "Hgp1.")) {
 		stub->general = request[5] == '2' ? 1 : 0;
 		return g_strdup ("OK");
+	}
+	if (g_str_has_prefix (request, "qThreadExtraInfo,p1.")) {
+		const char *text = stub->script.sleeps && request[20] == '2'
+					   ? "cortex-a57 /machine/cpu[1] [halted ]"
+					   : "cortex-a57 /machine/cpu[0] [running]";
+
+		return kd_hex_to_string ((const uint8_t *)text, strlen (text));
 	}
 	switch (request[0]) {
 	case 'p':

@@ -19,6 +19,7 @@ typedef struct {
 	const char *stop_at;   /* sends a stop reply nobody asked for in front of that answer */
 	gboolean p_needs_xml;  /* QEMU 7.2: `p` is empty until target.xml was read */
 	gboolean drops_writes; /* `P` is OK and changes nothing */
+	gboolean sleeps;       /* CPU 1 is in WFI: its steps do not end */
 	const char *run_stop;  /* the stop that ends vCont;c; NULL: runs until interrupted */
 } FakeScript;
 

@@ -234,6 +234,28 @@ test_one_at_a_time (void)
 	tear_down (&f);
 }
 
+/* A resume behind a read, in one write: from then on not even an ack may go out. */
+static void
+test_resume_behind (void)
+{
+	Fixture f;
+
+	set_up (&f, 1);
+	kd_rsp_client_set_window (f.client, 4);
+	ask_text (&f, "p20", KD_RSP_EXPECT_REPLY);
+	ask_text (&f, "vCont;s:p1.1", KD_RSP_EXPECT_RESUME);
+	g_string_assign (f.req.payload, "p21");
+	f.req.expect = KD_RSP_EXPECT_REPLY;
+	g_assert_false (kd_rsp_client_send (f.client, &f.req, NULL));
+	wrote (&f, "$p20#d2$vCont;s:p1.1#f2");
+	stub_says (&f, "+$00#60+", "R[00] ");
+	wrote (&f, "");
+	g_assert_true (kd_rsp_client_is_running (f.client));
+	stub_says (&f, "$T05thread:p01.01;#06", "R[T05thread:p01.01;] ");
+	wrote (&f, "+");
+	tear_down (&f);
+}
+
 /* Which packet answers which request. */
 static void
 test_routing (void)
@@ -346,6 +368,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/rsp-client/no-ack", test_no_ack);
 	g_test_add_func ("/rsp-client/one-at-a-time", test_one_at_a_time);
 	g_test_add_func ("/rsp-client/routing", test_routing);
+	g_test_add_func ("/rsp-client/resume-behind", test_resume_behind);
 	g_test_add_func ("/rsp-client/no-stub", test_no_stub);
 	g_test_add_func ("/rsp-client/too-large", test_too_large);
 	g_test_add_func ("/rsp-client/eof", test_eof);

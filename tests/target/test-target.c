@@ -265,6 +265,53 @@ test_step (void)
 	g_assert_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND);
 }
 
+static void
+test_steps (gconstpointer data)
+{
+	const FakeScript script = {
+		.name = "steps", .at = GPOINTER_TO_INT (data) ? NULL : "qqemu.", .answer = ""};
+	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (KdTarget) target = open_ok (stub);
+	g_autoptr (GArray) pcs = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	g_autoptr (GError) error = NULL;
+
+	g_assert_true (kd_target_steps (target, 1, 100, pcs, &error));
+	g_assert_no_error (error);
+	g_assert_cmpuint (pcs->len, ==, 100);
+	for (guint i = 0; i < pcs->len; i++)
+		g_assert_cmphex (
+			g_array_index (pcs, uint64_t, i), ==, fake_reg (1, 2) + 4 * (i + 1));
+	g_assert_cmpint (kd_target_last_stop (target)->reason, ==, KD_STOP_STEP);
+	g_assert_cmphex (reg (target, 0, "x0"), ==, fake_reg (0, 0));
+	assert_polite (stub);
+}
+
+/* A CPU that sleeps: told soon, and nothing runs afterwards. */
+static void
+test_step_asleep (void)
+{
+	const FakeScript script = {.name = "asleep", .sleeps = TRUE};
+	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (KdTarget) target = open_ok (stub);
+	g_autoptr (GError) error = NULL;
+	gint64 start = g_get_monotonic_time();
+
+	g_assert_false (kd_target_step (target, 1, &error));
+	g_assert_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED);
+	g_clear_error (&error);
+	g_assert_cmpint (g_get_monotonic_time() - start, <, 3 * G_USEC_PER_SEC);
+	g_assert_cmpint (kd_target_state (target), ==, KD_TARGET_STOPPED);
+	g_assert_false (fake_stub_is_running (stub));
+	g_assert_true (kd_target_step (target, 0, &error));
+	/* It stands on a breakpoint, and has not come to it. */
+	kd_target_break_insert (target, KD_BREAK_SOFTWARE, reg (target, 1, "pc"), 0, "a", &error);
+	g_assert_true (kd_target_cont (target, &error));
+	g_assert_no_error (error);
+	g_assert_cmpint (kd_target_state (target), ==, KD_TARGET_RUNNING);
+	g_assert_true (kd_target_stop (target, &error));
+	assert_polite (stub);
+}
+
 /* --- running --- */
 
 static void
@@ -494,6 +541,9 @@ main (int argc, char **argv)
 	g_test_add_func ("/target/registers/names-and-cache", test_registers);
 	g_test_add_func ("/target/registers/dropped-write", test_dropped_write);
 	g_test_add_func ("/target/run/step", test_step);
+	g_test_add_data_func ("/target/steps", GINT_TO_POINTER (TRUE), test_steps);
+	g_test_add_data_func ("/target/steps-no-qemu", GINT_TO_POINTER (FALSE), test_steps);
+	g_test_add_func ("/target/step-asleep", test_step_asleep);
 	g_test_add_func ("/target/run/cont-and-stop", test_run);
 	g_test_add_func ("/target/run/cancel", test_cancel);
 	g_test_add_data_func ("/target/run/killed-stopped", GINT_TO_POINTER (0), test_killed);

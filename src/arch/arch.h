@@ -99,8 +99,10 @@ typedef struct {
 	const char *root_symbol;    /* the kernel's root table */
 	const char *voffset_symbol; /* u64 that virt_of_image() knows how to use; NULL none */
 	uint64_t image_align;       /* physical alignment every loader keeps to */
-	unsigned vector_slots;      /* vectors may stand this many slots behind their symbol, */
-	uint64_t vector_slot_size;  /* each of this size (hardening variants) */
+	const char *image_magic;    /* stands at image_magic_offset of an image; NULL none */
+	uint64_t image_magic_offset;
+	unsigned vector_slots;     /* vectors may stand this many slots behind their symbol, */
+	uint64_t vector_slot_size; /* each of this size (hardening variants) */
 	const char *const *vector_symbols; /* what a vector register may hold; NULL-terminated */
 
 	/* Vector bases of the host's own levels, from a CPU's registers and what they lead to: how

@@ -25,6 +25,7 @@ add_kernel (JsonObject *obj, KdKernel *kernel)
 
 	kd_json_set_string (obj, "release", kd_kernel_release (kernel));
 	kd_json_set_string (obj, "build_id", kd_kernel_build_id (kernel));
+	kd_json_set_string (obj, "file_build_id", kd_kernel_file_build_id (kernel));
 	kd_json_set_hex (obj, "kaslr_offset", kd_kernel_kaslr_offset (kernel));
 	kd_json_set_hex (obj, "phys_base", kd_kernel_phys_base (kernel));
 	kd_json_set_int (obj, "va_bits", kd_kernel_va_bits (kernel));
@@ -227,7 +228,7 @@ render_kernel (JsonObject *status, KdText *text)
 {
 	JsonObject *kernel = object_of (status, "kernel");
 	const char *why = string_of (status, "kernel_why");
-	const char *symbols, *types, *lines, *release;
+	const char *symbols, *types, *lines, *release, *file_id;
 
 	label (text, "kernel");
 	if (!kernel) {
@@ -245,6 +246,15 @@ render_kernel (JsonObject *status, KdText *text)
 	kd_text_printf (text, KD_STYLE_PLAIN, "symbols from %s, types from %s, lines from %s\n",
 		symbols ? symbols : "nowhere", types ? types : "nowhere",
 		lines ? lines : "nowhere");
+	file_id = string_of (kernel, "file_build_id");
+	if (file_id) {
+		label (text, "");
+		kd_text_printf (text, KD_STYLE_WARN,
+			"the vmlinux is of another kernel (build-id %s): whatever is read by it "
+			"may be "
+			"wrong\n",
+			file_id);
+	}
 }
 
 static void

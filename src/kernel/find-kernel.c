@@ -25,6 +25,8 @@ typedef struct {
 	const uint8_t *banner; /* without has_id: what must stand at banner_offset */
 	uint64_t banner_offset;
 	size_t banner_len;
+	uint64_t forced_virt;  /* --force: where the image is mapped; 0: as the file says */
+	uint64_t probe_offset; /* from base: a byte that the kernel's tables must map */
 } Finder;
 
 /* --- registers --- */
@@ -59,7 +61,13 @@ read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
 	return kd_target_read_phys (data, pa, buf, len, error);
 }
 
-typedef gboolean (*VectorFunc) (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data);
+typedef struct {
+	uint64_t va, pa;
+	gboolean is_kernel_va;
+	KdRegime regime; /* what maps it there, with is_kernel_va */
+} VectorPlace;
+
+typedef gboolean (*VectorFunc) (const VectorPlace *vector, void *data);
 
 /* Each different place exception vectors are at, until `func` says FALSE. */
 static void
@@ -87,8 +95,10 @@ foreach_vector (KdTarget *target, VectorFunc func, void *data)
 			if (walk.status != KD_WALK_MAPPED || !is_new)
 				continue;
 			g_array_append_val (seen, walk.pa);
-			more = func (bases[i].va, walk.pa,
-				!bases[i].is_phys && bases[i].regime.upper, data);
+			const VectorPlace place = {bases[i].va, walk.pa,
+				!bases[i].is_phys && bases[i].regime.upper, bases[i].regime};
+
+			more = func (&place, data);
 		}
 	}
 	g_free (regs.monitor);
@@ -147,6 +157,9 @@ prepare (Finder *finder, KdTarget *target, KdImage *image, GError **error)
 		finder->banner_offset = banner.addr - base.addr;
 		finder->banner_len = KD_BUILD_ID_MAX;
 	}
+	finder->probe_offset = finder->has_id   ? finder->id_offset
+			       : finder->banner ? finder->banner_offset
+						: (finder->end - finder->base) / 2;
 	return TRUE;
 }
 
@@ -154,16 +167,16 @@ prepare (Finder *finder, KdTarget *target, KdImage *image, GError **error)
 
 typedef struct {
 	const Finder *finder;
-	gboolean any; /* take what is aligned: for --force */
 	gboolean found;
 	uint64_t phys_base;
 } VectorSearch;
 
 static gboolean
-try_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
+try_vector (const VectorPlace *vector, void *data)
 {
 	VectorSearch *search = data;
 	const Finder *finder = search->finder;
+	uint64_t pa = vector->pa;
 	const KdArchLinux *layout = finder->layout;
 
 	for (const char *const *name = layout->vector_symbols; *name; name++) {
@@ -177,7 +190,7 @@ try_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
 				pa - (symbol.addr - finder->base) - slot * layout->vector_slot_size;
 
 			if (base % layout->image_align || base > pa ||
-				(!search->any && !is_ours_at (finder, base, NULL)))
+				!is_ours_at (finder, base, NULL))
 				continue;
 			search->phys_base = base;
 			search->found = TRUE;
@@ -185,6 +198,83 @@ try_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
 		}
 	}
 	return TRUE;
+}
+
+/* --- --force: the place of a kernel that the file is not of --- */
+
+/* Fewer pages mapped in one piece with vectors are no image: KPTI's trampoline. */
+#define MAPPED_PAGES_MIN 16
+
+typedef struct {
+	Finder *finder;
+	gboolean found;
+	uint64_t phys_base;
+} ForceSearch;
+
+/* The byte at `va` is mapped, in one piece of physical memory with the vectors. */
+static gboolean
+is_mapped_with (KdTarget *target, const VectorPlace *vector, uint64_t va, uint64_t *ret_map_size)
+{
+	KdWalk walk;
+
+	kd_target_walk (target, &vector->regime, va, &walk);
+	*ret_map_size = walk.map_size;
+	return walk.status == KD_WALK_MAPPED && walk.pa - vector->pa == va - vector->va;
+}
+
+/* How many bytes in front of the vectors are. */
+static uint64_t
+mapped_below (KdTarget *target, const VectorPlace *vector)
+{
+	uint64_t start = vector->va, size;
+
+	while (vector->va - start < IMAGE_MAX && is_mapped_with (target, vector, start - 1, &size))
+		start -= ((start - 1) & (size - 1)) + 1;
+	return vector->va - start;
+}
+
+static gboolean
+is_image_start (const Finder *finder, uint64_t pa)
+{
+	const char *magic = finder->layout->image_magic;
+	char bytes[8];
+	size_t len = magic ? MIN (strlen (magic), sizeof bytes) : 0;
+
+	return magic &&
+	       kd_target_read_phys (
+		       finder->target, pa + finder->layout->image_magic_offset, bytes, len, NULL) &&
+	       memcmp (bytes, magic, len) == 0;
+}
+
+/*
+ * The vectors are in the image, whose mapping begins with its first byte or, on arm64 from 5.11 on
+ * ("arm64: omit [_text, _stext) from permanent kernel mapping") until that was undone, with _stext.
+ * The file only tells how far behind its first byte that is.
+ */
+static gboolean
+try_mapping (const VectorPlace *vector, void *data)
+{
+	ForceSearch *search = data;
+	Finder *finder = search->finder;
+	uint64_t below, head = 0, size, at;
+	KdSymbol text;
+
+	if (!vector->is_kernel_va)
+		return TRUE;
+	below = mapped_below (finder->target, vector);
+	at = vector->va - below + ((uint64_t)MAPPED_PAGES_MIN << vector->regime.page_shift) - 1;
+	if (!is_image_start (finder, vector->pa - below) &&
+		kd_image_symbol_by_name (finder->image, "_stext", &text) &&
+		text.addr > finder->base)
+		head = text.addr - finder->base;
+	if (!is_mapped_with (finder->target, vector, at, &size) || below + head > vector->pa ||
+		(vector->pa - below - head) % finder->layout->image_align)
+		return TRUE;
+	finder->probe_offset = below + head;
+	finder->forced_virt = vector->va - below - head;
+	search->phys_base = vector->pa - below - head;
+	search->found = TRUE;
+	return FALSE;
 }
 
 static gboolean
@@ -228,12 +318,12 @@ find_by_alignment (const Finder *finder, uint64_t *ret_phys_base)
 }
 
 static gboolean
-scan_near (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
+scan_near (const VectorPlace *vector, void *data)
 {
 	void **args = data;
-	uint64_t from = pa > IMAGE_MAX ? pa - IMAGE_MAX : 0;
+	uint64_t from = vector->pa > IMAGE_MAX ? vector->pa - IMAGE_MAX : 0;
 
-	kd_memory_notes_scan (args[1], args[0], from, pa - from + IMAGE_MAX);
+	kd_memory_notes_scan (args[1], args[0], from, vector->pa - from + IMAGE_MAX);
 	return TRUE;
 }
 
@@ -261,7 +351,7 @@ kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 
 /* What is said when the file's kernel is not the one in memory. */
 static void
-set_mismatch (const Finder *finder, const KdMemoryNotes *notes, GError **error)
+set_mismatch (const Finder *finder, const KdMemoryNotes *notes, gboolean force, GError **error)
 {
 	g_autofree char *file_id =
 		finder->id ? kd_hex_to_string (finder->id, finder->id_len) : g_strdup ("none");
@@ -271,11 +361,12 @@ set_mismatch (const Finder *finder, const KdMemoryNotes *notes, GError **error)
 		g_autofree char *memory_id = kd_hex_to_string (id->id, id->len);
 
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_MISMATCH,
-			"%s is of another kernel: its build-id is %s, the running %s%shas %s "
-			"(--force uses it all the same)",
+			"%s is of another kernel: its build-id is %s, the running %s has %s (%s)",
 			kd_image_path (finder->image), file_id,
-			notes->release ? notes->release : "kernel", notes->release ? " " : " ",
-			memory_id);
+			notes->release ? notes->release : "kernel", memory_id,
+			force ? "and where its image begins is not to be seen at this moment: try "
+				"again at another stop"
+			      : "--force uses it all the same");
 		return;
 	}
 	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
@@ -283,7 +374,7 @@ set_mismatch (const Finder *finder, const KdMemoryNotes *notes, GError **error)
 }
 
 static gboolean
-find_phys_base (const Finder *finder, gboolean force, uint64_t *ret_phys_base, GError **error)
+find_phys_base (Finder *finder, gboolean force, uint64_t *ret_phys_base, GError **error)
 {
 	VectorSearch search = {.finder = finder};
 	g_auto (KdMemoryNotes) notes = {0};
@@ -296,15 +387,16 @@ find_phys_base (const Finder *finder, gboolean force, uint64_t *ret_phys_base, G
 	if (finder->has_id && find_by_alignment (finder, ret_phys_base))
 		return TRUE;
 	if (force) {
-		search.any = TRUE;
-		foreach_vector (finder->target, try_vector, &search);
-		if (search.found) {
-			*ret_phys_base = search.phys_base;
+		ForceSearch forced = {.finder = finder};
+
+		foreach_vector (finder->target, try_mapping, &forced);
+		if (forced.found) {
+			*ret_phys_base = forced.phys_base;
 			return TRUE;
 		}
 	}
 	kd_find_running_build_ids (finder->target, &notes);
-	set_mismatch (finder, &notes, error);
+	set_mismatch (finder, &notes, force, error);
 	return FALSE;
 }
 
@@ -316,14 +408,15 @@ typedef struct {
 } VirtSearch;
 
 static gboolean
-virt_from_vector (uint64_t va, uint64_t pa, gboolean is_kernel_va, void *data)
+virt_from_vector (const VectorPlace *vector, void *data)
 {
 	VirtSearch *search = data;
+	uint64_t offset = vector->pa - search->phys_base;
 
 	/* KPTI's trampoline has a mapping of its own, which is no way to the image's. */
-	if (!is_kernel_va || pa < search->phys_base || pa - search->phys_base >= search->size)
+	if (!vector->is_kernel_va || vector->pa < search->phys_base || offset >= search->size)
 		return TRUE;
-	search->virt_base = va - (pa - search->phys_base);
+	search->virt_base = vector->va - offset;
 	return FALSE;
 }
 
@@ -348,9 +441,7 @@ virt_from_memory (const Finder *finder, uint64_t phys_base)
 static gboolean
 regime_fits (const Finder *finder, const KdKernelPlace *place, const KdRegime *regime)
 {
-	uint64_t offset = finder->has_id   ? finder->id_offset
-			  : finder->banner ? finder->banner_offset
-					   : (finder->end - finder->base) / 2;
+	uint64_t offset = finder->probe_offset;
 	KdWalk walk;
 
 	kd_target_walk (finder->target, regime, place->virt_base + offset, &walk);
@@ -399,6 +490,10 @@ find_virtual (const Finder *finder, KdKernelPlace *place)
 {
 	VirtSearch search = {.phys_base = place->phys_base, .size = finder->end - finder->base};
 
+	if (finder->forced_virt) {
+		place->virt_base = finder->forced_virt;
+		return find_regime (finder, place);
+	}
 	place->virt_base = virt_from_memory (finder, place->phys_base);
 	if (place->virt_base && find_regime (finder, place))
 		return TRUE;

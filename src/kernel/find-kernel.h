@@ -15,8 +15,9 @@ typedef struct {
 
 /*
  * Finds the kernel that `image` is the file of. First from the CPUs' exception vectors, whatever
- * the CPUs are doing; then by its build-id in memory. Errors: KD_KERNEL_ERROR_MISMATCH (both
- * build-ids are named) unless `force`, KD_KERNEL_ERROR_NO_KERNEL.
+ * the CPUs are doing; then by its build-id in memory. With `force` a kernel it is not the file of,
+ * by where the image that holds the vectors is mapped. Errors: KD_KERNEL_ERROR_MISMATCH (both
+ * build-ids are named), KD_KERNEL_ERROR_NO_KERNEL.
  */
 gboolean kd_find_kernel (
 	KdTarget *target, KdImage *image, gboolean force, KdKernelPlace *ret_place, GError **error);

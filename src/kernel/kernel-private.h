@@ -19,6 +19,7 @@ struct KdKernel {
 	char *cache_dir;
 	GPtrArray *extra_types; /* KdImage, of KdKernelOptions.types */
 	char *build_id;
+	char *file_build_id; /* NULL: the same */
 	unsigned nr_cpus;
 	uint64_t percpu_offsets; /* address of the array of offsets; 0: one CPU, no array */
 	unsigned percpu_max;     /* elements of it */

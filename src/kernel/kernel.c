@@ -102,6 +102,27 @@ open_types (KdKernel *kernel, const KdKernelOptions *options, GError **error)
 	return TRUE;
 }
 
+/* What memory itself says of a kernel that the file is not of. */
+static void
+read_foreign (KdKernel *kernel)
+{
+	g_auto (KdMemoryNotes) notes = {0};
+	size_t len;
+	const uint8_t *id = kd_image_build_id (kernel->image, &len);
+
+	kd_find_running_build_ids (kernel->target, &notes);
+	if (notes.ids->len)
+		kernel->build_id =
+			kd_hex_to_string (g_array_index (notes.ids, KdMemoryBuildId, 0).id,
+				g_array_index (notes.ids, KdMemoryBuildId, 0).len);
+	if (notes.release) {
+		g_free (kernel->release);
+		kernel->release = g_strescape (notes.release, NULL);
+	}
+	if (id && kernel->build_id)
+		kernel->file_build_id = kd_hex_to_string (id, len);
+}
+
 /* "Linux version 6.1.0-50-cloud-arm64 (…": the third word. */
 static char *
 read_release (KdKernel *kernel)
@@ -117,20 +138,6 @@ read_release (KdKernel *kernel)
 	if (g_strv_length (words) < 3 || strcmp (words[0], "Linux") != 0)
 		return NULL;
 	return g_strescape (words[2], NULL);
-}
-
-static char *
-read_build_id (KdKernel *kernel)
-{
-	g_auto (KdMemoryNotes) notes = {0};
-
-	if (kernel->place.id_len)
-		return kd_hex_to_string (kernel->place.id, kernel->place.id_len);
-	kd_find_running_build_ids (kernel->target, &notes);
-	if (!notes.ids->len)
-		return NULL;
-	return kd_hex_to_string (g_array_index (notes.ids, KdMemoryBuildId, 0).id,
-		g_array_index (notes.ids, KdMemoryBuildId, 0).len);
 }
 
 static void
@@ -182,7 +189,10 @@ kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error
 	kernel->link_base = base.addr;
 	kernel->link_end = end.addr;
 	kernel->release = read_release (kernel);
-	kernel->build_id = read_build_id (kernel);
+	if (kernel->place.id_len)
+		kernel->build_id = kd_hex_to_string (kernel->place.id, kernel->place.id_len);
+	else
+		read_foreign (kernel);
 	find_cpus (kernel);
 	return g_steal_pointer (&kernel);
 }
@@ -201,6 +211,7 @@ kd_kernel_free (KdKernel *kernel)
 	g_free (kernel->cache_dir);
 	g_free (kernel->release);
 	g_free (kernel->build_id);
+	g_free (kernel->file_build_id);
 	g_free (kernel);
 }
 
@@ -228,6 +239,12 @@ const char *
 kd_kernel_build_id (const KdKernel *kernel)
 {
 	return kernel->build_id;
+}
+
+const char *
+kd_kernel_file_build_id (const KdKernel *kernel)
+{
+	return kernel->file_build_id;
 }
 
 uint64_t

@@ -44,8 +44,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdKernel, kd_kernel_free)
 
 KdTarget *kd_kernel_target (const KdKernel *kernel);
 KdImage *kd_kernel_image (const KdKernel *kernel);
-const char *kd_kernel_release (const KdKernel *kernel);   /* "6.1.0-50-cloud-arm64" */
-const char *kd_kernel_build_id (const KdKernel *kernel);  /* hex, as running */
+const char *kd_kernel_release (const KdKernel *kernel);  /* "6.1.0-50-cloud-arm64" */
+const char *kd_kernel_build_id (const KdKernel *kernel); /* hex, as running */
+/* The vmlinux's, where it is another (--force); NULL: the same, or there is none. */
+const char *kd_kernel_file_build_id (const KdKernel *kernel);
 uint64_t kd_kernel_kaslr_offset (const KdKernel *kernel); /* run-time minus link-time address */
 uint64_t kd_kernel_phys_base (
 	const KdKernel *kernel); /* physical address of _text (_stext's image) */

@@ -141,9 +141,14 @@ def bad_qmp(t):
 def other_kernel(t):
     """Another kernel's file: refused, and what differs is told."""
     other = assets.kernel("arm64", "6.12") / "vmlinux"
-    t.kvmdbg.refused(1, "build-id", "attach", t.machine.gdb, "--vmlinux", other, "--name", "test")
+    for identity in (harness.elf_build_id(other), harness.elf_build_id(t.machine.vmlinux), "--force"):
+        t.kvmdbg.refused(1, identity, "attach", t.machine.gdb, "--vmlinux", other, "--name", "test")
     t.runs()
     t.alive()
+    text = t.kvmdbg.text("attach", t.machine.gdb, "--vmlinux", other, "--name", "test", "--force")
+    expect("of another kernel" in text and harness.elf_build_id(other) in text, text)
+    t.kvmdbg.text("detach")
+    t.runs()
 
 
 def killed_daemon(t):

@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/nearest.h"
+#include "target/transport.h"
 
 GQuark
 kd_command_error_quark (void)
@@ -156,6 +157,25 @@ usage (GError **error, const KdCommand *command, const char *format, ...)
 	return FALSE;
 }
 
+/* Without "unix:": a slash, or no colon and more than digits; else HOST:PORT or PORT. */
+static gboolean
+is_socket_path (const char *word)
+{
+	return strchr (word, '/') || (!strchr (word, ':') && word[strspn (word, "0123456789")]);
+}
+
+static gboolean
+check_peer (const KdCommand *command, const char *title, const char *word, GError **error)
+{
+	g_autoptr (GError) why = NULL;
+	g_auto (KdPeer) peer = {0};
+
+	/* A path's length counts when it is whole. */
+	if ((is_socket_path (word) && *word != '/') || kd_peer_parse (word, &peer, &why))
+		return TRUE;
+	return usage (error, command, "%s: %s", title, why->message);
+}
+
 static gboolean
 give (KdArgs *args, const KdCommand *command, const KdArg *arg, const char *word, GError **error)
 {
@@ -167,6 +187,8 @@ give (KdArgs *args, const KdCommand *command, const KdArg *arg, const char *word
 		return usage (error, command, "%s: “%s” is not a number", title, word);
 	if (word && *word == '\0' && arg->kind != KD_ARG_STRING)
 		return usage (error, command, "%s: empty", title);
+	if (word && arg->kind == KD_ARG_PEER && !check_peer (command, title, word, error))
+		return FALSE;
 	if (given && arg->kind != KD_ARG_REST && arg->kind != KD_ARG_FLAG &&
 		!(arg->flags & KD_ARG_REPEATED))
 		return usage (error, command, "%s: given twice", title);
@@ -439,8 +461,7 @@ resolve (const KdArg *arg, const char *word, const char *cwd)
 		path = g_canonicalize_filename (word + 5, cwd);
 		return g_strconcat ("unix:", path, NULL);
 	}
-	/* A socket's path has a slash, or no colon and more than digits; else HOST:PORT or PORT. */
-	if (strchr (word, '/') || (!strchr (word, ':') && word[strspn (word, "0123456789")]))
+	if (is_socket_path (word))
 		return g_canonicalize_filename (word, cwd);
 	return g_strdup (word);
 }

@@ -76,6 +76,14 @@ static const Row argv_rows[] = {
 	{"rest-minus-word", &rest, "a|-b|-|c", "expression=a -b - c"},
 	{"rest-dashes", &rest, "--|a|-x", "expression=a -x"},
 	{"none", &bare, "", ""},
+	{"peer-port", &mixed, "--peer|:1234|1", "peer=:1234 addr=1"},
+	{"peer-name", &mixed, "--peer|gdb.sock|1", "peer=gdb.sock addr=1"},
+	{"peer-bad-port", &mixed, "--peer|:99999|1", NULL,
+		"mixed: option --peer: “:99999” is no address (give :PORT, HOST:PORT, or the path "
+		"of a UNIX socket)"},
+	{"peer-no-path", &mixed, "--peer|unix:|1", NULL,
+		"mixed: option --peer: “unix:” is no address (give :PORT, HOST:PORT, or the path "
+		"of a UNIX socket)"},
 	{"missing", &mixed, "-a", NULL, "mixed: argument ADDR is missing (see “help mixed”)"},
 	{"unknown-long", &mixed, "--cpus|1", NULL,
 		"mixed: unknown option --cpus (did you mean --cpu?)"},

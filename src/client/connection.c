@@ -12,6 +12,7 @@
 #include "proto/jsonrpc.h"
 
 #define READ_CHUNK (256 * 1024)
+#define DYING_US (100 * 1000) /* more than a killed process takes to close what it had open */
 
 GQuark
 kvmdbg_error_quark (void)
@@ -81,6 +82,16 @@ went_away (KvmdbgConnection *connection, const char *why, GError **error)
 	return FALSE;
 }
 
+/* After a failed send() or recv(). */
+static gboolean
+went_away_errno (KvmdbgConnection *connection, GError **error)
+{
+	gboolean closed = errno == EPIPE || errno == ECONNRESET;
+
+	return went_away (
+		connection, closed ? "it closed the connection" : g_strerror (errno), error);
+}
+
 static gboolean
 send_line (KvmdbgConnection *connection, const char *line, GError **error)
 {
@@ -92,7 +103,7 @@ send_line (KvmdbgConnection *connection, const char *line, GError **error)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return went_away (connection, g_strerror (errno), error);
+			return went_away_errno (connection, error);
 		line += n;
 		left -= (size_t)n;
 	}
@@ -109,7 +120,7 @@ read_more (KvmdbgConnection *connection, int flags, gboolean *ret_any, GError **
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return TRUE;
 	if (n < 0)
-		return went_away (connection, g_strerror (errno), error);
+		return went_away_errno (connection, error);
 	if (n == 0)
 		return went_away (connection, "it closed the connection", error);
 	connection->pos = 0;
@@ -290,8 +301,10 @@ wait_reply (KvmdbgConnection *connection, gint64 id, GCancellable *cancellable,
 static gboolean
 connect_again (KvmdbgConnection *connection, GError **error)
 {
-	int fd = kd_spawn_connect (connection->start, error);
+	int fd;
 
+	g_usleep (DYING_US);
+	fd = kd_spawn_connect (connection->start, error);
 	if (fd < 0)
 		return FALSE;
 	close (connection->fd);

@@ -7,6 +7,7 @@
 
 #define CONNECT_TIMEOUT_MS 5000
 #define REPLY_TIMEOUT_MS 20000
+#define DETACH_TIMEOUT_MS 3000
 /* QEMU learns a little later that its last client went, when its main loop comes round to it. */
 #define TAKEN_TIMEOUT_MS 1500
 #define TAKEN_PAUSE_MS 20
@@ -419,8 +420,9 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 {
 	gboolean ok = TRUE, runs = resume && kd_target_runs_after_detach (target);
 
+	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
 	if (target->state == KD_TARGET_RUNNING)
-		ok = kd_target_stop (target, error);
+		ok = kd_target_stop_within (target, DETACH_TIMEOUT_MS, error);
 	if (ok && target->state == KD_TARGET_STOPPED) {
 		kd_target_breaks_remove_all (target);
 		/* A dropped connection leaves the machine paused, as one that was found so should

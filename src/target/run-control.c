@@ -6,7 +6,7 @@
 /* GDB's numbers. */
 #define SIGNAL_INT 2
 #define SIGNAL_TRAP 5
-#define STOP_TIMEOUT_US (10 * G_USEC_PER_SEC)
+#define STOP_TIMEOUT_MS 10000
 /* A step takes a tenth of a millisecond; after this the CPU is asked whether it does anything. */
 #define STEP_SLOW_US (500 * 1000)
 
@@ -174,7 +174,7 @@ step_again (KdTarget *target, unsigned cpu, gint64 deadline_us, GError *why, GEr
 static gboolean
 end_step (KdTarget *target, unsigned cpu, GError **error)
 {
-	gint64 deadline_us = g_get_monotonic_time() + STOP_TIMEOUT_US;
+	gint64 deadline_us = g_get_monotonic_time() + STOP_TIMEOUT_MS * 1000;
 
 	while (target->state == KD_TARGET_RUNNING) {
 		gint64 soon_us = MIN (deadline_us, g_get_monotonic_time() + STEP_SLOW_US);
@@ -309,28 +309,42 @@ kd_target_wait (KdTarget *target, int timeout_ms, GError **error)
 }
 
 gboolean
-kd_target_stop (KdTarget *target, GError **error)
+kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error)
 {
-	gint64 deadline_us = g_get_monotonic_time() + STOP_TIMEOUT_US;
+	gint64 deadline_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
+	gboolean cancelled = g_cancellable_is_cancelled (target->cancellable), ok;
+	GError *why = NULL;
 
 	if (target->state == KD_TARGET_STOPPED)
 		return TRUE;
 	if (target->state == KD_TARGET_LOST)
 		return kd_target_check_stopped (target, error);
-	/* The stop must come even when the command that wanted it was cancelled. */
-	kd_rsp_link_set_cancellable (target->rsp, NULL);
+	/* The stop must come also where it is what cancelling a command asks for. */
+	if (cancelled)
+		kd_rsp_link_set_cancellable (target->rsp, NULL);
 	target->interrupting = TRUE;
-	gboolean ok = kd_rsp_link_interrupt (target->rsp, error);
-
+	ok = kd_rsp_link_interrupt (target->rsp, &why);
 	while (ok && target->state == KD_TARGET_RUNNING)
-		ok = kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, error);
-	kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
+		ok = kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, &why);
+	if (cancelled)
+		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
 	if (ok) {
 		finish_stop (target);
 		return TRUE;
 	}
-	g_prefix_error (error, "the machine does not stop: ");
+	if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
+		g_error_free (why);
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
+			"the machine has not stopped for %d ms: QEMU hangs", timeout_ms);
+	} else
+		g_propagate_prefixed_error (error, why, "the machine has not stopped: ");
 	return kd_target_result (target, FALSE);
+}
+
+gboolean
+kd_target_stop (KdTarget *target, GError **error)
+{
+	return kd_target_stop_within (target, STOP_TIMEOUT_MS, error);
 }
 
 /* --- while no call is running --- */

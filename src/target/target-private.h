@@ -82,6 +82,8 @@ gboolean kd_target_check_stopped (KdTarget *target, GError **error);
 /* Passes `ok` on; marks the target LOST when the link is. */
 gboolean kd_target_result (KdTarget *target, gboolean ok);
 
+/* As kd_target_stop(), which waits for ten seconds. */
+gboolean kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error);
 gboolean kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error);
 
 /* --- qemu.c --- */

@@ -196,7 +196,8 @@ char *kd_target_hmp (KdTarget *target, const char *command, GError **error);
 
 /* --- run control --- */
 gboolean kd_target_cont (KdTarget *target, GError **error);
-/* Asks the running machine to stop and waits until it has. */
+/* Asks the running machine to stop and waits until it has; called with the cancellable cancelled
+ * already, it is not cancelled by it. */
 gboolean kd_target_stop (KdTarget *target, GError **error);
 /* Waits for a stop; timeout_ms < 0: for ever (cancellable). FALSE with G_IO_ERROR_TIMED_OUT,
  * CANCELLED, or LOST. */

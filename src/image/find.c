@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <elfutils/libdwfl.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "image/debuginfod.h"
 #include "image/image-private.h"
 
 /* Files looked at in one directory of kernels. */
@@ -123,55 +124,47 @@ find_under (const char *dir, const uint8_t *build_id, size_t build_id_len)
 	return path;
 }
 
-/* libdwfl asks debuginfod, whose client library it opens only when it is configured. */
+/* *ret_why as of kd_debuginfod_find(). */
 static char *
-find_by_debuginfod (const uint8_t *build_id, size_t build_id_len)
+find_by_debuginfod (const KdImageOptions *options, char **ret_why)
 {
-	static char *no_path = "";
-	static const Dwfl_Callbacks callbacks = {
-		.find_elf = dwfl_build_id_find_elf,
-		.find_debuginfo = dwfl_standard_find_debuginfo,
-		.debuginfo_path = &no_path,
-	};
-	const char *urls = g_getenv ("DEBUGINFOD_URLS");
-	const char *file = NULL;
-	char *path = NULL;
+	g_autofree char *path = NULL;
 
-	if (!urls || !*urls)
+	if (options->no_debuginfod)
 		return NULL;
-	Dwfl *dwfl = dwfl_begin (&callbacks);
-	if (!dwfl)
-		return NULL;
-	dwfl_report_begin (dwfl);
-	Dwfl_Module *module = dwfl_report_module (dwfl, "kernel", 0x1000, UINT64_MAX - 0x1000);
-	if (module && dwfl_module_report_build_id (module, build_id, build_id_len, 0) == 0) {
-		GElf_Addr bias;
-		dwfl_report_end (dwfl, NULL, NULL);
-		dwfl_module_getdwarf (module, &bias);
-		dwfl_module_info (module, NULL, NULL, NULL, NULL, NULL, NULL, &file);
-		if (!file)
-			dwfl_module_info (module, NULL, NULL, NULL, NULL, NULL, &file, NULL);
-		if (file && has_build_id (file, build_id, build_id_len))
-			path = g_strdup (file);
-	}
-	dwfl_end (dwfl);
-	return path;
+	path = kd_debuginfod_find (
+		options->build_id, options->build_id_len, options->cancellable, ret_why);
+	if (!path || has_build_id (path, options->build_id, options->build_id_len))
+		return g_steal_pointer (&path);
+	*ret_why = g_strdup_printf ("%s, which it gave, has another build-id", path);
+	return NULL;
 }
 
 static const char *const standard_dirs[] = {"/usr/lib/debug", "/", NULL};
 
-char *
-kd_image_find_module (const char *module, const uint8_t *build_id, size_t build_id_len,
-	const char *const *debug_dirs, GError **error)
+static gboolean
+check_id (const KdImageOptions *options, const char *hint, GError **error)
 {
-	g_autofree char *other = NULL;
+	if (options->build_id && options->build_id_len >= 2 &&
+		options->build_id_len <= KD_BUILD_ID_MAX)
+		return TRUE;
+	g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND, "%s", hint);
+	return FALSE;
+}
+
+char *
+kd_image_find_module (const char *module, const KdImageOptions *options, GError **error)
+{
+	const uint8_t *build_id = options->build_id;
+	const char *const *debug_dirs = options->debug_dirs;
+	size_t build_id_len = options->build_id_len;
+	g_autofree char *hint =
+		g_strdup_printf ("module %s has no build-id to find its file by", module);
+	g_autofree char *other = NULL, *why = NULL, *id = NULL;
 	char *path = NULL;
 
-	if (!build_id || build_id_len < 2 || build_id_len > KD_BUILD_ID_MAX) {
-		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
-			"module %s has no build-id to find its file by", module);
+	if (!check_id (options, hint, error))
 		return NULL;
-	}
 	for (unsigned i = 0; !path && debug_dirs && debug_dirs[i]; i++) {
 		path = find_by_build_id (debug_dirs[i], build_id, build_id_len);
 		if (!path)
@@ -181,11 +174,10 @@ kd_image_find_module (const char *module, const uint8_t *build_id, size_t build_
 	for (unsigned i = 0; !path && standard_dirs[i]; i++)
 		path = find_by_build_id (standard_dirs[i], build_id, build_id_len);
 	if (!path)
-		path = find_by_debuginfod (build_id, build_id_len);
+		path = find_by_debuginfod (options, &why);
 	if (path)
 		return path;
-
-	g_autofree char *id = kd_hex_to_string (build_id, build_id_len);
+	id = kd_hex_to_string (build_id, build_id_len);
 	if (other)
 		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH,
 			"%s is another build: the running module %s has build-id %s", other, module,
@@ -197,31 +189,29 @@ kd_image_find_module (const char *module, const uint8_t *build_id, size_t build_
 }
 
 char *
-kd_image_find (
-	const uint8_t *build_id, size_t build_id_len, const char *const *debug_dirs, GError **error)
+kd_image_find (const KdImageOptions *options, GError **error)
 {
+	const char *const *debug_dirs = options->debug_dirs;
+	g_autofree char *why = NULL, *id = NULL, *dirs = NULL;
 	char *path = NULL;
 
-	if (!build_id || build_id_len < 2 || build_id_len > KD_BUILD_ID_MAX) {
-		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
-			"no vmlinux given and no build-id to look for (give --vmlinux)");
+	if (!check_id (options, "no vmlinux given and no build-id to look for (give --vmlinux)",
+		    error))
 		return NULL;
-	}
 	for (unsigned i = 0; !path && debug_dirs && debug_dirs[i]; i++)
-		path = find_under (debug_dirs[i], build_id, build_id_len);
+		path = find_under (debug_dirs[i], options->build_id, options->build_id_len);
 	for (unsigned i = 0; !path && standard_dirs[i]; i++)
-		path = find_under (standard_dirs[i], build_id, build_id_len);
+		path = find_under (standard_dirs[i], options->build_id, options->build_id_len);
 	if (!path)
-		path = find_by_debuginfod (build_id, build_id_len);
+		path = find_by_debuginfod (options, &why);
 	if (path)
 		return path;
-
-	g_autofree char *id = kd_hex_to_string (build_id, build_id_len);
-	g_autofree char *dirs = debug_dirs ? g_strjoinv (", ", (char **)debug_dirs) : NULL;
+	id = kd_hex_to_string (options->build_id, options->build_id_len);
+	dirs = debug_dirs ? g_strjoinv (", ", (char **)debug_dirs) : NULL;
 	g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
-		"no vmlinux with build-id %s in %s%s/usr/lib/debug, /boot, /lib/modules%s "
-		"(give --vmlinux or --debug-dir)",
-		id, dirs ? dirs : "", dirs && *dirs ? ", " : "",
-		g_getenv ("DEBUGINFOD_URLS") ? ", debuginfod" : "");
+		"no vmlinux with build-id %s in %s%s/usr/lib/debug, /boot, /lib/modules%s%s (give "
+		"--vmlinux FILE or --debug-dir DIR)",
+		id, dirs ? dirs : "", dirs && *dirs ? ", " : "", why ? "; debuginfod: " : "",
+		why ? why : "");
 	return NULL;
 }

@@ -108,11 +108,9 @@ GArray *kd_units_index (KdImage *image);
 
 /* --- find.c --- */
 /*
- * Path of a file that has that build-id, or NULL and NOT_FOUND with the places looked at. New
+ * Path of a file that has options->build_id, or NULL and NOT_FOUND with the places looked at. New
  * string. May block on the network only when DEBUGINFOD_URLS is set.
  */
-char *kd_image_find (const uint8_t *build_id, size_t build_id_len, const char *const *debug_dirs,
-	GError **error);
+char *kd_image_find (const KdImageOptions *options, GError **error);
 /* The same for a module's file; MISMATCH: there is only one of another build. */
-char *kd_image_find_module (const char *module, const uint8_t *build_id, size_t build_id_len,
-	const char *const *debug_dirs, GError **error);
+char *kd_image_find_module (const char *module, const KdImageOptions *options, GError **error);

@@ -184,8 +184,11 @@ open_debug_file (const char *path, const KdImageOptions *options)
 		!kd_elf_init (&stripped->elf, stripped->mapping, stripped->mapping_len, NULL) ||
 		stripped->elf.build_id_len == 0)
 		return NULL;
-	g_autofree char *found = kd_image_find (
-		stripped->elf.build_id, stripped->elf.build_id_len, options->debug_dirs, NULL);
+	KdImageOptions wanted = *options;
+
+	wanted.build_id = stripped->elf.build_id;
+	wanted.build_id_len = stripped->elf.build_id_len;
+	g_autofree char *found = kd_image_find (&wanted, NULL);
 	return found && strcmp (found, path) != 0 ? open_path (found, options, NULL) : NULL;
 }
 
@@ -195,8 +198,8 @@ kd_image_open (const KdImageOptions *options, GError **error)
 	g_autoptr (GError) local = NULL;
 
 	if (!options->path) {
-		g_autofree char *path = kd_image_find (
-			options->build_id, options->build_id_len, options->debug_dirs, error);
+		g_autofree char *path = kd_image_find (options, error);
+
 		return path ? open_path (path, options, error) : NULL;
 	}
 	KdImage *image = open_path (options->path, options, &local);
@@ -210,8 +213,7 @@ kd_image_open (const KdImageOptions *options, GError **error)
 KdImage *
 kd_image_open_module (const char *module, const KdImageOptions *options, GError **error)
 {
-	g_autofree char *path = kd_image_find_module (
-		module, options->build_id, options->build_id_len, options->debug_dirs, error);
+	g_autofree char *path = kd_image_find_module (module, options, error);
 
 	/* Its BTF goes on where the kernel's ends, and is read from memory with that. */
 	KdImageOptions dwarf = *options;

@@ -32,7 +32,9 @@ typedef struct {
 	const char *const *debug_dirs; /* NULL-terminated, before /usr/lib/debug; may be NULL */
 	const char *cache_dir;         /* NULL: ${XDG_CACHE_HOME:-~/.cache}/kvmdbg */
 	gboolean no_cache;
-	gboolean no_btf; /* types from DWARF though BTF is there (tests) */
+	gboolean no_debuginfod;    /* asks no server, DEBUGINFOD_URLS or not */
+	GCancellable *cancellable; /* of waiting for one; may be NULL */
+	gboolean no_btf;           /* types from DWARF though BTF is there (tests) */
 } KdImageOptions;
 
 KdImage *kd_image_open (const KdImageOptions *options, GError **error);

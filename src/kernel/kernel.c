@@ -16,8 +16,8 @@ G_DEFINE_QUARK (kd - kernel - error - quark, kd_kernel_error)
 /* --- opening --- */
 
 static KdImage *
-open_image (
-	const KdKernelOptions *options, const char *path, const KdMemoryBuildId *id, GError **error)
+open_image (KdKernel *kernel, const KdKernelOptions *options, const char *path,
+	const KdMemoryBuildId *id, GError **error)
 {
 	const KdImageOptions image_options = {
 		.path = path,
@@ -25,6 +25,9 @@ open_image (
 		.build_id_len = id ? id->len : 0,
 		.debug_dirs = options->debug_dirs,
 		.cache_dir = options->cache_dir,
+		/* What else memory holds is nothing to tell a server. */
+		.no_debuginfod = id && !id->sure,
+		.cancellable = kd_target_cancellable (kernel->target),
 	};
 
 	return kd_image_open (&image_options, error);
@@ -49,14 +52,13 @@ open_by_build_id (KdKernel *kernel, const KdKernelOptions *options, GError **err
 {
 	g_auto (KdMemoryNotes) notes = {0};
 	g_autoptr (GError) first = NULL;
-	g_autofree char *id = NULL;
 
 	kd_find_running_build_ids (kernel->target, &notes);
 	for (guint i = 0; i < notes.ids->len; i++) {
 		const KdMemoryBuildId *candidate = &g_array_index (notes.ids, KdMemoryBuildId, i);
 		GError **ret_first = first ? NULL : &first;
 
-		kernel->image = open_image (options, NULL, candidate, ret_first);
+		kernel->image = open_image (kernel, options, NULL, candidate, ret_first);
 		if (kernel->image && check_machine (kernel, ret_first) &&
 			kd_find_kernel (
 				kernel->target, kernel->image, FALSE, &kernel->place, ret_first))
@@ -68,18 +70,16 @@ open_by_build_id (KdKernel *kernel, const KdKernelOptions *options, GError **err
 			"no Linux in this machine's memory (yet): no build-id of a kernel");
 		return FALSE;
 	}
-	id = kd_hex_to_string (g_array_index (notes.ids, KdMemoryBuildId, 0).id,
-		g_array_index (notes.ids, KdMemoryBuildId, 0).len);
-	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
-		"no vmlinux for the running kernel %s with build-id %s: %s",
-		notes.release ? notes.release : "", id, first->message);
+	/* It names the build-id. */
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL, "Linux %s runs here: %s",
+		notes.release ? notes.release : "", first->message);
 	return FALSE;
 }
 
 static gboolean
 open_by_path (KdKernel *kernel, const KdKernelOptions *options, GError **error)
 {
-	kernel->image = open_image (options, options->vmlinux, NULL, error);
+	kernel->image = open_image (kernel, options, options->vmlinux, NULL, error);
 	return kernel->image && check_machine (kernel, error) &&
 	       kd_find_kernel (
 		       kernel->target, kernel->image, options->force, &kernel->place, error);

@@ -264,7 +264,8 @@ kd_module_image (KdModule *module, GError **error)
 		const KdImageOptions options = {.build_id = module->id,
 			.build_id_len = module->id_len,
 			.debug_dirs = (const char *const *)module->kernel->debug_dirs,
-			.cache_dir = module->kernel->cache_dir};
+			.cache_dir = module->kernel->cache_dir,
+			.cancellable = kd_target_cancellable (module->kernel->target)};
 
 		module->image = kd_image_open_module (module->name, &options, &module->image_error);
 	}

@@ -50,6 +50,12 @@ kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable)
 		kd_qmp_link_set_cancellable (target->qmp, cancellable);
 }
 
+GCancellable *
+kd_target_cancellable (const KdTarget *target)
+{
+	return target->cancellable;
+}
+
 KdQemuInfo
 kd_target_qemu_info (const KdTarget *target)
 {

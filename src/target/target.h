@@ -89,6 +89,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdTarget, kd_target_free)
 /* Takes a reference; NULL: nothing can be cancelled. */
 void kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable);
 
+/* Of the command that runs, for whatever else it waits for; borrowed, NULL: none. */
+GCancellable *kd_target_cancellable (const KdTarget *target);
+
 /*
  * One line for the user on what a kvmdbg that died had left on this stub and was put right at open
  * ("removed 2 breakpoints left by kvmdbgd (process 12), which died"); NULL: nothing.

@@ -4,6 +4,7 @@
 
 import argparse
 import contextlib
+import http.server
 import json
 import os
 import pathlib
@@ -48,7 +49,7 @@ def peer(answer):
     thread.join(5)
 
 
-def http(connection):
+def web(connection):
     connection.recv(4096)
     connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
 
@@ -94,7 +95,7 @@ def nothing_listens(t):
 
 
 def not_a_stub(t):
-    for answer in (http, silent, half_packet):
+    for answer in (web, silent, half_packet):
         with peer(answer) as address:
             started = time.monotonic()
             t.kvmdbg.refused(1, "gdb|stub", *t.attach_to(address))
@@ -148,6 +149,73 @@ def other_kernel(t):
     text = t.kvmdbg.text("attach", t.machine.gdb, "--vmlinux", other, "--name", "test", "--force")
     expect("of another kernel" in text and harness.elf_build_id(other) in text, text)
     t.kvmdbg.text("detach")
+    t.runs()
+
+
+@contextlib.contextmanager
+def debuginfod(identity, file, asked):
+    """A server that has the one FILE, as debuginfod serves it; ASKED gets the paths asked for."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):  # the name is http.server's
+            asked.append(self.path)
+            if self.path != f"/buildid/{identity}/debuginfo":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(file.stat().st_size))
+            self.end_headers()
+            with open(file, "rb") as source, contextlib.suppress(OSError):
+                shutil.copyfileobj(source, self.wfile, 1 << 20)
+
+        def log_message(self, *_):
+            pass
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def by_build_id(t):
+    """No vmlinux is named: found by build-id, below --debug-dir and /usr/lib/debug or by debuginfod; else it is
+    said what to give."""
+    file, identity, asked = t.machine.vmlinux, harness.elf_build_id(t.machine.vmlinux), []
+    place = pathlib.Path(".build-id") / identity[:2] / (identity[2:] + ".debug")
+    below = t.files / "debug"
+    (below / place).parent.mkdir(parents=True)
+    (below / place).symlink_to(file)
+    in_usr = f'mount -t tmpfs none /usr/lib/debug && cp -a {below}/.build-id /usr/lib/debug && exec "$0" "$@"'
+
+    def attach(wanted, *args, urls="", prefix=()):
+        with harness.Kvmdbg(t.args.build, prefix=prefix) as kvmdbg:
+            kvmdbg.env["DEBUGINFOD_URLS"] = urls
+            done = kvmdbg.run("--json", "attach", t.machine.gdb, "--name", "test", *args)
+            expect(done.status == 0, str(done))
+            status = json.loads(done.out)
+            if wanted:
+                expect_equal(status["kernel"]["build_id"], identity, f"build-id {status.get('kernel_why')}")
+                expect(wanted in status["kernel"]["image"], f"image {status['kernel']['image']}")
+                expect_equal(len(kvmdbg.call("vms")), 1, "vms")
+            else:
+                expect_equal(status["kernel"], None, "kernel")
+            kvmdbg.text("detach")
+            return status.get("kernel_why")
+
+    attach(str(below), "--debug-dir", below)
+    if os.geteuid() == 0 and os.path.isdir("/usr/lib/debug"):
+        attach("/usr/lib/debug/", prefix=["unshare", "--mount", "sh", "-c", in_usr])
+    else:
+        print("# /usr/lib/debug: only as root")
+    why = attach(None)
+    for text in (identity, "/usr/lib/debug", "DEBUGINFOD_URLS", "--vmlinux", "--debug-dir"):
+        expect(text in why, why)
+    with debuginfod(identity, file, asked) as url:
+        attach("debuginfod_client", urls=url)
+        expect_equal(asked, [f"/buildid/{identity}/debuginfo"], "what the server was asked for")
+        why = attach(None, urls=f"{url}/nothing")
+        expect(f"{url}/nothing" in why and "No such file" in why, why)
+    why = attach(None, urls=url)
+    expect("refused" in why, why)
     t.runs()
 
 
@@ -247,7 +315,7 @@ def killed_while_running(t):
     t.alive()
 
 
-CASES = [no_session, nothing_listens, not_a_stub, bad_vmlinux, other_kernel, bad_qmp, over_rsp_alone,
+CASES = [no_session, nothing_listens, not_a_stub, bad_vmlinux, other_kernel, by_build_id, bad_qmp, over_rsp_alone,
          second_client, several_clients, wrong_words, killed_daemon, killed_while_running]
 
 

@@ -43,6 +43,12 @@ kd_target_generation (const KdTarget *target)
 	return 1;
 }
 
+GCancellable *
+kd_target_cancellable (const KdTarget *target)
+{
+	return NULL;
+}
+
 KdMemoryPath
 kd_target_memory_path (const KdTarget *target)
 {

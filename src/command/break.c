@@ -36,8 +36,8 @@ const KdCommand kd_command_break = {
 	.group = "run",
 	.summary = "stop the machine when any CPU comes to an address",
 	.help = "QEMU holds the breakpoint for all CPUs and address spaces. Under TCG guest memory "
-		"is untouched; under KVM a software breakpoint is an instruction written into "
-		"it.",
+		"is untouched. Under KVM each takes a breakpoint register of the CPUs; when "
+		"those are used up it is an instruction written into guest memory.",
 	.example = "kvmdbg break kvm_vcpu_ioctl\nkvmdbg break vectors+0x200",
 	.args = args,
 	.flags = KD_COMMAND_NEEDS_STOP,

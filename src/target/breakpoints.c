@@ -17,8 +17,8 @@ ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
 {
 	KdRspRequest *request = kd_rsp_link_request (target->rsp);
 	KdRspBreak type = (KdRspBreak)point->kind;
-	/* A breakpoint's length is its kind; QEMU takes any, gdb says 4 for arm64. */
-	uint64_t len = is_watch (point->kind) ? point->len : 4;
+	/* A breakpoint's length is its kind: gdb says 4 for arm64, 1 for x86. */
+	uint64_t len = is_watch (point->kind) ? point->len : target->arch->insn_align;
 
 	if (insert)
 		kd_rsp_request_insert_break (request, type, point->va, len);
@@ -42,25 +42,50 @@ is_shared (const KdTarget *target, const KdBreak *point)
 	return FALSE;
 }
 
+static gboolean
+check (const KdTarget *target, const KdBreak *point, GError **error)
+{
+	if (target->breaks->len == BREAKS_MAX)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"there are %u breakpoints already", BREAKS_MAX);
+	else if (is_watch (point->kind) && (point->len == 0 || point->va + point->len < point->va))
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"cannot watch 0x%" PRIx64 " bytes at 0x%" PRIx64, point->len, point->va);
+	else if (!is_watch (point->kind) && point->va % target->arch->insn_align)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
+			"no instruction starts at 0x%" PRIx64 ": not a multiple of %u", point->va,
+			target->arch->insn_align);
+	else
+		return TRUE;
+	return FALSE;
+}
+
+/*
+ * KVM's software breakpoint is an instruction written into the kernel's text, which the kernel
+ * patches itself (jump labels, ftrace, alternatives) and would lose it: there a register of the CPU
+ * is taken as long as there is one. TCG writes nothing.
+ */
+static gboolean
+insert (KdTarget *target, KdBreak *point, GError **error)
+{
+	if (point->kind == KD_BREAK_SOFTWARE && g_strcmp0 (target->accel, "kvm") == 0) {
+		point->kind = KD_BREAK_HARDWARE;
+		if (is_shared (target, point) || ask (target, TRUE, point, NULL))
+			return TRUE;
+		point->kind = KD_BREAK_SOFTWARE;
+	}
+	return is_shared (target, point) || ask (target, TRUE, point, error);
+}
+
 int
 kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
 	const char *text, GError **error)
 {
 	KdBreak point = {.number = target->next_break, .kind = kind, .va = va, .len = len};
 
-	if (!kd_target_check_stopped (target, error))
+	if (!kd_target_check_stopped (target, error) || !check (target, &point, error))
 		return 0;
-	if (target->breaks->len == BREAKS_MAX) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
-			"there are %u breakpoints already", BREAKS_MAX);
-		return 0;
-	}
-	if (is_watch (kind) && (len == 0 || va + len < va)) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED,
-			"cannot watch 0x%" PRIx64 " bytes at 0x%" PRIx64, len, va);
-		return 0;
-	}
-	if (!is_shared (target, &point) && !ask (target, TRUE, &point, error)) {
+	if (!insert (target, &point, error)) {
 		g_prefix_error (error, "breakpoint at 0x%" PRIx64 ": ", va);
 		return 0;
 	}
@@ -71,25 +96,37 @@ kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_
 	return target->next_break++;
 }
 
+static void
+forget (KdTarget *target, guint index)
+{
+	g_free ((char *)g_array_index (target->breaks, KdBreak, index).text);
+	g_array_remove_index (target->breaks, index);
+	kd_target_note_write (target);
+}
+
 gboolean
 kd_target_break_delete (KdTarget *target, int number, GError **error)
 {
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+		g_autoptr (GError) why = NULL;
 
 		if (point->number != number)
 			continue;
 		if (point->inserted && !is_shared (target, point)) {
 			if (!kd_target_check_stopped (target, error))
 				return FALSE;
-			if (!ask (target, FALSE, point, error)) {
-				g_prefix_error (error, "breakpoint %d: ", number);
+			if (!ask (target, FALSE, point, &why)) {
+				/* KVM's, when the kernel has patched over it: it will not go
+				 * another time either. */
+				if (g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE))
+					forget (target, i);
+				g_propagate_prefixed_error (error, g_steal_pointer (&why),
+					"breakpoint %d is not there any more, or stays: ", number);
 				return FALSE;
 			}
 		}
-		g_free ((char *)point->text);
-		g_array_remove_index (target->breaks, i);
-		kd_target_note_write (target);
+		forget (target, i);
 		return TRUE;
 	}
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND, "no breakpoint %d", number);
@@ -135,6 +172,28 @@ kd_target_breaks_at (const KdTarget *target, uint64_t va)
 			return TRUE;
 	}
 	return FALSE;
+}
+
+gboolean
+kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **error)
+{
+	gboolean ok = TRUE;
+
+	for (guint i = 0; i < target->breaks->len; i++) {
+		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (is_watch (point->kind) || point->va != va || point->inserted != lift)
+			continue;
+		/* Of several at one place the stub has one. One that it does not find is lifted. */
+		if (!is_shared (target, point) &&
+			!ask (target, !lift, point, lift || !ok ? NULL : error) && !lift)
+			ok = FALSE;
+		else
+			point->inserted = !lift;
+	}
+	if (!ok)
+		g_prefix_error (error, "breakpoint at 0x%" PRIx64 " is lost: ", va);
+	return ok;
 }
 
 /* Is it the one that stopped the machine? */

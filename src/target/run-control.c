@@ -205,11 +205,39 @@ kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error)
 	return FALSE;
 }
 
+/*
+ * TCG steps off a breakpoint (7.2 cpu-exec.c, check_for_breakpoints_slow); what KVM steps is the
+ * breakpoint's own instruction, and again.
+ */
+static gboolean
+steps_off (const KdTarget *target)
+{
+	return target->breaks->len == 0 || g_strcmp0 (target->accel, "tcg") == 0;
+}
+
 gboolean
 kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 {
-	return kd_target_check_cpu (target, cpu, error) &&
-	       resume (target, 's', (int)cpu, NULL, error) && end_step (target, cpu, error);
+	gboolean lifted = FALSE, ok;
+	uint64_t pc = 0;
+
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
+		return FALSE;
+	if (!steps_off (target)) {
+		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
+			return FALSE;
+		lifted = kd_target_breaks_at (target, pc);
+	}
+	if (lifted)
+		kd_target_breaks_lift (target, pc, TRUE, NULL);
+	ok = resume (target, 's', (int)cpu, NULL, error) && end_step (target, cpu, error);
+	if (lifted && target->state == KD_TARGET_STOPPED) {
+		/* Also when the step was cancelled. */
+		kd_rsp_link_set_cancellable (target->rsp, NULL);
+		ok = kd_target_breaks_lift (target, pc, FALSE, ok ? error : NULL) && ok;
+		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
+	}
+	return ok;
 }
 
 /* The PC after one step and the next step in one write: one round trip for both. */
@@ -252,7 +280,8 @@ kd_target_steps (KdTarget *target, unsigned cpu, uint64_t count, GArray *pcs, GE
 		return FALSE;
 	/* A watchpoint on the way ends it, as it would end a run. */
 	for (; count > 1 && target->stop.reason == KD_STOP_STEP; count--) {
-		if (kd_rsp_link_is_pipelined (target->rsp) && target->hg_cpu == (int)cpu) {
+		if (kd_rsp_link_is_pipelined (target->rsp) && target->hg_cpu == (int)cpu &&
+			steps_off (target)) {
 			if (!read_pc_and_step (target, cpu, &request, pcs, error))
 				return FALSE;
 		} else if (!read_pc (target, cpu, pcs, error) ||

@@ -112,6 +112,9 @@ void kd_target_breaks_clear (KdTarget *target);
 void kd_target_breaks_judge (KdTarget *target);
 /* TRUE if one of ours, inserted, is at `va`. */
 gboolean kd_target_breaks_at (const KdTarget *target, uint64_t va);
+/* Takes those at `va` out of the machine, or puts back what it took out. FALSE only for the latter.
+ */
+gboolean kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **error);
 
 /* --- note.c: what the next kvmdbg must know if this process dies --- */
 void kd_target_note_open (KdTarget *target, const char *note_dir);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fake-stub.h"
-#include "target/target.h"
+#include "target/target-private.h"
 
 static KdTarget *
 open_with (FakeStub *stub, const char *note_dir, GError **error)
@@ -420,11 +420,18 @@ test_breaks (void)
 	g_assert_true (kd_target_cont (target, &error));
 	g_assert_no_error (error);
 	g_assert_cmpuint (fake_stub_count (stub, "vCont;s:p1.2"), ==, 2);
+	/* KVM would step the breakpoint: it is lifted meanwhile, once for two of ours. */
+	g_assert_cmpuint (fake_stub_count (stub, "z0,"), ==, 1);
+	g_assert_cmpuint (fake_stub_breaks (stub), ==, 2);
 	g_assert_true (kd_target_wait (target, 1000, &error));
 	g_assert_no_error (error);
 	g_assert_cmpint (kd_target_last_stop (target)->cpu, ==, 1);
 	g_assert_false (kd_target_break_delete (target, 1, &error));
 	g_assert_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND);
+	g_clear_error (&error);
+	g_assert_cmpint (
+		kd_target_break_insert (target, KD_BREAK_SOFTWARE, pc + 2, 0, "d", &error), ==, 0);
+	g_assert_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED);
 	g_clear_error (&error);
 	breaks = kd_target_breaks (target, &nr);
 	g_assert_cmpuint (nr, ==, 2);
@@ -432,6 +439,31 @@ test_breaks (void)
 	g_assert_true (kd_target_detach (target, TRUE, &error));
 	g_assert_cmpuint (fake_stub_breaks (stub), ==, 0);
 	assert_polite (stub);
+}
+
+/* KVM's software breakpoints are instructions in memory: they come last. `data`: no register is
+ * free. */
+static void
+test_breaks_kvm (gconstpointer data)
+{
+	gboolean full = GPOINTER_TO_INT (data);
+	const FakeScript script = {.name = "kvm", .at = full ? "Z1" : "none", .answer = "E22"};
+	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (KdTarget) target = open_ok (stub);
+	g_autoptr (GError) error = NULL;
+	const KdBreak *breaks;
+	unsigned nr;
+
+	target->accel = g_strdup ("kvm");
+	g_assert_cmpint (
+		kd_target_break_insert (target, KD_BREAK_SOFTWARE, 0x3000, 0, "a", &error), ==, 1);
+	g_assert_no_error (error);
+	breaks = kd_target_breaks (target, &nr);
+	g_assert_cmpint (breaks[0].kind, ==, full ? KD_BREAK_SOFTWARE : KD_BREAK_HARDWARE);
+	g_assert_cmpuint (fake_stub_count (stub, full ? "Z0,3000,4" : "Z1,3000,4"), ==, 1);
+	g_assert_cmpuint (fake_stub_breaks (stub), ==, 1);
+	g_assert_true (kd_target_break_delete (target, 1, &error));
+	g_assert_cmpuint (fake_stub_breaks (stub), ==, 0);
 }
 
 typedef struct {
@@ -549,6 +581,8 @@ main (int argc, char **argv)
 	g_test_add_data_func ("/target/run/killed-stopped", GINT_TO_POINTER (0), test_killed);
 	g_test_add_data_func ("/target/run/killed-running", GINT_TO_POINTER (1), test_killed);
 	g_test_add_func ("/target/breaks/table", test_breaks);
+	g_test_add_data_func ("/target/breaks-kvm", GINT_TO_POINTER (FALSE), test_breaks_kvm);
+	g_test_add_data_func ("/target/breaks-kvm-full", GINT_TO_POINTER (TRUE), test_breaks_kvm);
 	for (size_t i = 0; i < G_N_ELEMENTS (stops); i++) {
 		g_autofree char *name = g_strconcat ("/target/stop/", stops[i].name, NULL);
 

@@ -188,6 +188,13 @@ struct KdArch {
 		const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
 	/* Where the unconditional jump in the first bytes of `code` goes; FALSE: it is none. */
 	gboolean (*jump_at) (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+	/* TRUE: the first bytes of `code` jump to where a register or memory says. */
+	gboolean (*indirect_jump_at) (const uint8_t *code, size_t len);
+	/*
+	 * TRUE: what stands in front of a return address is no call, and still what boot code uses
+	 * as one. NULL: there is no such thing.
+	 */
+	gboolean (*far_jump_before) (const uint8_t code[KD_CALL_BYTES_MAX]);
 	/* Functions whose name starts so jump to where a register points; NULL none. */
 	const char *thunk_prefix;
 	unsigned insn_align; /* instructions start at multiples of this */

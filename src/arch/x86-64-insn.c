@@ -82,3 +82,17 @@ kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret
 	}
 	return FALSE;
 }
+
+/* FF /4, whatever its operand. */
+gboolean
+kd_x86_64_indirect_jump_at (const uint8_t *code, size_t len)
+{
+	return len >= 2 && code[0] == OPCODE_GROUP5 && (code[1] >> 3 & 7) == 4;
+}
+
+/* head_64.S pushes where to go on and where to go, and returns there: 48 CB. */
+gboolean
+kd_x86_64_far_jump_before (const uint8_t code[KD_CALL_BYTES_MAX])
+{
+	return code[KD_CALL_BYTES_MAX - 2] == 0x48 && code[KD_CALL_BYTES_MAX - 1] == 0xcb;
+}

@@ -19,28 +19,88 @@ same_function (const char *a, const char *b)
 	return len_a == len_b && strncmp (a, b, len_a) == 0;
 }
 
-/* TRUE: code of `function` jumps to `to`: a tail call, or a common end. */
+/* How far a call is followed through functions that end by jumping to another. */
+#define JUMPS_MAX 4
+#define JUMP_FUNCTIONS_MAX 64
+
+typedef struct {
+	KdUnwind *unwind;
+	const KdKernelSymbol *to;
+	unsigned left; /* functions that may still be read */
+} JumpSearch;
+
+/* TRUE: code of `function` jumps to the one wanted, or to one that does: a tail call, or a common
+ * end. */
 static gboolean
-jumps_to (KdUnwind *unwind, const KdKernelSymbol *function, const KdKernelSymbol *to)
+reaches (JumpSearch *search, const KdKernelSymbol *function, unsigned depth)
 {
+	KdUnwind *unwind = search->unwind;
 	const KdArch *arch = unwind->isa->arch;
 	size_t len = (size_t)MIN (function->size, JUMP_SEARCH_MAX);
 	g_autofree uint8_t *code = NULL;
+	g_autoptr (GArray) others = g_array_new (FALSE, FALSE, sizeof (KdKernelSymbol));
 
-	if (len == 0 || arch->insn_align < 1)
+	if (len == 0 || arch->insn_align < 1 || search->left == 0)
 		return FALSE;
+	search->left--;
 	code = g_malloc (len);
 	if (!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, function->addr, code, len))
 		return FALSE;
 	for (size_t at = 0; at + arch->insn_align <= len; at += arch->insn_align) {
+		KdKernelSymbol other;
 		uint64_t target;
 
-		if (arch->jump_at (code + at, len - at, function->addr + at, &target) &&
-			target >= to->addr && target - to->addr < MAX (to->size, 1))
+		if (!arch->jump_at (code + at, len - at, function->addr + at, &target))
+			continue;
+		if (target >= search->to->addr &&
+			target - search->to->addr < MAX (search->to->size, 1))
 			return TRUE;
+		if (depth > 1 && target - function->addr >= function->size &&
+			unwind->ops->symbol_at (unwind->data, target, &other) &&
+			other.addr == target)
+			g_array_append_val (others, other);
 	}
 	/* The end of one falls into the other. */
-	return function->addr + function->size == to->addr;
+	if (function->addr + function->size == search->to->addr)
+		return TRUE;
+	for (guint i = 0; i < others->len; i++)
+		if (reaches (search, &g_array_index (others, KdKernelSymbol, i), depth - 1))
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean
+jumps_to (KdUnwind *unwind, const KdKernelSymbol *function, const KdKernelSymbol *to)
+{
+	JumpSearch search = {unwind, to, JUMP_FUNCTIONS_MAX};
+
+	return reaches (&search, function, JUMPS_MAX);
+}
+
+/* TRUE: code of `function` goes on where a register or memory says, without a call. */
+static gboolean
+jumps_anywhere (KdUnwind *unwind, const KdKernelSymbol *function)
+{
+	const KdArch *arch = unwind->isa->arch;
+	size_t len = (size_t)MIN (function->size, JUMP_SEARCH_MAX);
+	g_autofree uint8_t *code = g_malloc (MAX (len, 1));
+	uint64_t target;
+
+	if (!arch->indirect_jump_at || arch->insn_align < 1 ||
+		!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, function->addr, code, len))
+		return FALSE;
+	for (size_t at = 0; at + arch->insn_align <= len; at += arch->insn_align) {
+		KdKernelSymbol thunk;
+
+		if (arch->indirect_jump_at (code + at, len - at))
+			return TRUE;
+		if (arch->thunk_prefix &&
+			arch->jump_at (code + at, len - at, function->addr + at, &target) &&
+			unwind->ops->symbol_at (unwind->data, target, &thunk) &&
+			thunk.addr == target && g_str_has_prefix (thunk.name, arch->thunk_prefix))
+			return TRUE;
+	}
+	return FALSE;
 }
 
 static void
@@ -79,31 +139,69 @@ prove_direct (
 			target.name, call->addr, wanted->name);
 		return;
 	}
+	if (jumps_anywhere (unwind, &target)) {
+		next->proof = KD_PROOF_INDIRECT;
+		next->note = g_strdup_printf ("call of %s at 0x%" PRIx64
+					      ", which jumps to where a pointer says",
+			target.name, call->addr);
+		return;
+	}
 	next->note = g_strdup_printf ("the call at 0x%" PRIx64 " is of %s, not of %s", call->addr,
 		target.name, wanted->name);
+}
+
+/* What the code in front of a return address is; *ret_old: only the file still has it. */
+static gboolean
+find_call (KdUnwind *unwind, uint64_t addr, KdCall *ret_call, gboolean *ret_far, gboolean *ret_old)
+{
+	const KdArch *arch = unwind->isa->arch;
+	uint8_t code[KD_CALL_BYTES_MAX];
+	gboolean known = FALSE;
+
+	*ret_far = *ret_old = FALSE;
+	*ret_call = (KdCall){.kind = KD_CALL_NONE};
+	if (addr < sizeof code)
+		return FALSE;
+	/* Calls are read where the image has them: a hypervisor's own view of it is the same code.
+	 * Code that was only for the boot is gone from memory, or something else by now. */
+	for (unsigned pass = 0; pass < 2; pass++) {
+		if (!(pass ? unwind->ops->read_file (
+				     unwind->data, addr - sizeof code, code, sizeof code)
+			   : unwind->ops->read (unwind->data, KD_SPACE_KERNEL, addr - sizeof code,
+				     code, sizeof code)))
+			continue;
+		known = TRUE;
+		arch->call_before (code, addr, ret_call);
+		*ret_far = arch->far_jump_before && arch->far_jump_before (code);
+		*ret_old = pass == 1;
+		if (ret_call->kind != KD_CALL_NONE || *ret_far)
+			return TRUE;
+	}
+	*ret_old = FALSE;
+	return known;
 }
 
 void
 kd_unwind_prove (KdUnwind *unwind, const KdUnwindFrame *callee, KdUnwindFrame *next)
 {
-	uint8_t code[KD_CALL_BYTES_MAX];
+	gboolean is_far, is_old;
 	KdCall call;
 
 	next->proof = KD_PROOF_NONE;
 	g_clear_pointer (&next->note, g_free);
-	/* Calls are read where the image has them: a hypervisor's own view of it is the same code.
-	 */
-	if (next->image_pc < sizeof code ||
-		(!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, next->image_pc - sizeof code,
-			 code, sizeof code) &&
-			!unwind->ops->read_file (
-				unwind->data, next->image_pc - sizeof code, code, sizeof code))) {
+	if (!find_call (unwind, next->image_pc, &call, &is_far, &is_old)) {
 		next->note = g_strdup ("the code before this address cannot be read");
 		return;
 	}
-	unwind->isa->arch->call_before (code, next->image_pc, &call);
 	switch (call.kind) {
 	case KD_CALL_NONE:
+		if (is_far) {
+			next->proof = KD_PROOF_ENTRY;
+			next->note = g_strdup_printf (
+				"boot code goes on by a far return before 0x%" PRIx64,
+				next->image_pc);
+			break;
+		}
 		next->note = g_strdup_printf ("no call in front of 0x%" PRIx64, next->image_pc);
 		break;
 	case KD_CALL_INDIRECT:
@@ -118,5 +216,10 @@ kd_unwind_prove (KdUnwind *unwind, const KdUnwindFrame *callee, KdUnwindFrame *n
 		g_free (next->note);
 		next->note = g_strdup_printf ("indirect call before 0x%" PRIx64, next->image_pc);
 		break;
+	}
+	if (is_old && next->note && next->proof != KD_PROOF_NONE) {
+		g_autofree char *note = g_steal_pointer (&next->note);
+
+		next->note = g_strconcat (note, " (in the file: memory has it no more)", NULL);
 	}
 }

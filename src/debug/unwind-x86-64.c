@@ -247,4 +247,6 @@ const KdUnwindIsa kd_unwind_x86_64 = {
 	.by_orc = by_orc,
 	.stacks = kd_x86_64_stacks,
 	.task_regs = kd_x86_64_task_regs,
+	.saved_context = kd_x86_64_saved_context,
+	.guest_entry = kd_x86_64_guest_entry,
 };

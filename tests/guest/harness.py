@@ -160,6 +160,8 @@ class Kvmdbg:
 
     def attach(self, machine, *args):
         qmp = ["--qmp", machine.qmp] if machine.qmp else []
+        if machine.info["modules"]:
+            args = ["--debug-dir", machine.kernel / "debug", *args]
         return self.run("--json", "attach", machine.gdb, *qmp, "--vmlinux", machine.vmlinux,
                         "--name", self.session, *args)
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "debug/graph-stack.h"
+#include "kernel/ftrace.h"
 #include "kernel/kernel-orc.h"
 #include "kernel/object.h"
 #include "kvm/kvm.h"
@@ -80,11 +81,10 @@ op_image_addr (void *data, KdSpaceKind space, uint64_t va, uint64_t *ret_addr)
 
 	if (space == KD_SPACE_HYP)
 		return kd_kernel_from_hyp (context->kernel, va, ret_addr);
-	if (!kd_kernel_link_addr (context->kernel, va, &link) &&
-		!kd_kernel_symbol_at (context->kernel, va, &symbol))
-		return FALSE;
 	*ret_addr = va;
-	return TRUE;
+	return kd_kernel_link_addr (context->kernel, va, &link) ||
+	       kd_kernel_symbol_at (context->kernel, va, &symbol) ||
+	       kd_ftrace_origin (context->kernel, va, ret_addr);
 }
 
 static gboolean

@@ -21,12 +21,14 @@ same_function (const char *a, const char *b)
 
 /* How far a call is followed through functions that end by jumping to another. */
 #define JUMPS_MAX 4
-#define JUMP_FUNCTIONS_MAX 64
+#define ANYWHERE_JUMPS_MAX 3
+#define JUMP_FUNCTIONS_MAX 1024
 
 typedef struct {
 	KdUnwind *unwind;
 	const KdKernelSymbol *to;
-	unsigned left; /* functions that may still be read */
+	unsigned left;     /* functions that may still be read */
+	gboolean anywhere; /* one of them jumps to where a register or memory says */
 } JumpSearch;
 
 /* TRUE: code of `function` jumps to the one wanted, or to one that does: a tail call, or a common
@@ -50,14 +52,20 @@ reaches (JumpSearch *search, const KdKernelSymbol *function, unsigned depth)
 		KdKernelSymbol other;
 		uint64_t target;
 
+		search->anywhere |=
+			arch->indirect_jump_at && arch->indirect_jump_at (code + at, len - at);
 		if (!arch->jump_at (code + at, len - at, function->addr + at, &target))
 			continue;
 		if (target >= search->to->addr &&
 			target - search->to->addr < MAX (search->to->size, 1))
 			return TRUE;
-		if (depth > 1 && target - function->addr >= function->size &&
-			unwind->ops->symbol_at (unwind->data, target, &other) &&
-			other.addr == target)
+		if (target - function->addr < function->size ||
+			!unwind->ops->symbol_at (unwind->data, target, &other) ||
+			other.addr != target)
+			continue;
+		if (arch->thunk_prefix && g_str_has_prefix (other.name, arch->thunk_prefix))
+			search->anywhere = TRUE;
+		else if (depth > 1)
 			g_array_append_val (others, other);
 	}
 	/* The end of one falls into the other. */
@@ -70,35 +78,17 @@ reaches (JumpSearch *search, const KdKernelSymbol *function, unsigned depth)
 }
 
 static gboolean
-jumps_to (KdUnwind *unwind, const KdKernelSymbol *function, const KdKernelSymbol *to)
+jumps_to (KdUnwind *unwind, const KdKernelSymbol *function, const KdKernelSymbol *to,
+	gboolean *ret_anywhere)
 {
-	JumpSearch search = {unwind, to, JUMP_FUNCTIONS_MAX};
+	*ret_anywhere = FALSE;
+	/* The shortest way first: a function may jump to hundreds. */
+	for (unsigned depth = 1; depth <= JUMPS_MAX; depth++) {
+		JumpSearch search = {unwind, to, JUMP_FUNCTIONS_MAX, FALSE};
 
-	return reaches (&search, function, JUMPS_MAX);
-}
-
-/* TRUE: code of `function` goes on where a register or memory says, without a call. */
-static gboolean
-jumps_anywhere (KdUnwind *unwind, const KdKernelSymbol *function)
-{
-	const KdArch *arch = unwind->isa->arch;
-	size_t len = (size_t)MIN (function->size, JUMP_SEARCH_MAX);
-	g_autofree uint8_t *code = g_malloc (MAX (len, 1));
-	uint64_t target;
-
-	if (!arch->indirect_jump_at || arch->insn_align < 1 ||
-		!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, function->addr, code, len))
-		return FALSE;
-	for (size_t at = 0; at + arch->insn_align <= len; at += arch->insn_align) {
-		KdKernelSymbol thunk;
-
-		if (arch->indirect_jump_at (code + at, len - at))
+		if (reaches (&search, function, depth))
 			return TRUE;
-		if (arch->thunk_prefix &&
-			arch->jump_at (code + at, len - at, function->addr + at, &target) &&
-			unwind->ops->symbol_at (unwind->data, target, &thunk) &&
-			thunk.addr == target && g_str_has_prefix (thunk.name, arch->thunk_prefix))
-			return TRUE;
+		*ret_anywhere |= depth <= ANYWHERE_JUMPS_MAX && search.anywhere;
 	}
 	return FALSE;
 }
@@ -110,8 +100,13 @@ prove_direct (
 	const KdKernelSymbol *wanted = &callee->symbol;
 	KdKernelSymbol target;
 	const char *thunk;
+	gboolean anywhere;
 
-	if (!unwind->ops->symbol_at (unwind->data, call->target, &target)) {
+	uint64_t place = call->target;
+
+	/* A copy of the tracer's entry code stands for what it is a copy of. */
+	unwind->ops->image_addr (unwind->data, KD_SPACE_KERNEL, call->target, &place);
+	if (!unwind->ops->symbol_at (unwind->data, place, &target)) {
 		next->note = g_strdup_printf ("the call at 0x%" PRIx64 " is of 0x%" PRIx64
 					      ", which is no function",
 			call->addr, call->target);
@@ -133,13 +128,13 @@ prove_direct (
 			"indirect call at 0x%" PRIx64 " by %s", call->addr, target.name);
 		return;
 	}
-	if (jumps_to (unwind, &target, wanted)) {
+	if (jumps_to (unwind, &target, wanted, &anywhere)) {
 		next->proof = KD_PROOF_CALL;
 		next->note = g_strdup_printf ("call of %s at 0x%" PRIx64 ", which jumps to %s",
 			target.name, call->addr, wanted->name);
 		return;
 	}
-	if (jumps_anywhere (unwind, &target)) {
+	if (anywhere) {
 		next->proof = KD_PROOF_INDIRECT;
 		next->note = g_strdup_printf ("call of %s at 0x%" PRIx64
 					      ", which jumps to where a pointer says",
@@ -185,11 +180,13 @@ void
 kd_unwind_prove (KdUnwind *unwind, const KdUnwindFrame *callee, KdUnwindFrame *next)
 {
 	gboolean is_far, is_old;
+	uint64_t addr;
 	KdCall call;
 
 	next->proof = KD_PROOF_NONE;
 	g_clear_pointer (&next->note, g_free);
-	if (!find_call (unwind, next->image_pc, &call, &is_far, &is_old)) {
+	addr = next->regs.space == KD_SPACE_KERNEL ? next->regs.pc : next->image_pc;
+	if (!find_call (unwind, addr, &call, &is_far, &is_old)) {
 		next->note = g_strdup ("the code before this address cannot be read");
 		return;
 	}

@@ -13,6 +13,8 @@
 #define RSP 7
 #define R10 10
 #define R13 13
+/* RSB_CLEAR_LOOPS of the kernel is 32. */
+#define STUFFED_MAX 64
 #define CALLEE_SAVED (1u << 3 | 1u << RBP | 0xfu << 12)
 
 /* --- the kernel's rules --- */
@@ -92,6 +94,37 @@ orc_bp (KdUnwind *unwind, const KdRegSet *regs, const KdOrcEntry *entry, uint64_
 		kd_reg_set_forget (next, RBP);
 }
 
+/*
+ * How far down the stack the one lies that the rule is for: code against speculation fills the
+ * return stack buffer with calls inside a function, whose return addresses no rule knows.
+ */
+static uint64_t
+stuffed (KdUnwind *unwind, const KdUnwindFrame *from)
+{
+	const KdArch *arch = unwind->isa->arch;
+	const KdKernelSymbol *function = &from->symbol;
+	uint64_t sp, words = 0;
+
+	if (!from->regs.live || !from->has_symbol || !kd_reg_set_get (&from->regs, RSP, &sp))
+		return 0;
+	for (; words < STUFFED_MAX; words++) {
+		uint8_t code[KD_CALL_BYTES_MAX];
+		uint64_t value;
+		KdCall call;
+
+		if (!kd_unwind_read_u64 (unwind, from->regs.space, sp + 8 * words, &value) ||
+			value - function->addr >= function->size ||
+			!unwind->ops->read (unwind->data, KD_SPACE_KERNEL, value - sizeof code,
+				code, sizeof code))
+			break;
+		arch->call_before (code, value, &call);
+		if (call.kind != KD_CALL_DIRECT || call.target <= function->addr ||
+			call.target - function->addr >= function->size)
+			break;
+	}
+	return 8 * words;
+}
+
 static gboolean
 by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 {
@@ -100,8 +133,11 @@ by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 	uint64_t sp, value;
 
 	if (!orc_at (unwind, from, &entry) || entry.kind != KD_ORC_CALL ||
-		!orc_sp (unwind, &from->regs, &entry, &sp) ||
-		!kd_unwind_read_u64 (unwind, next.space, sp - 8, &next.pc))
+		!orc_sp (unwind, &from->regs, &entry, &sp))
+		return FALSE;
+	if (entry.sp_reg == KD_ORC_REG_SP)
+		sp += stuffed (unwind, from);
+	if (!kd_unwind_read_u64 (unwind, next.space, sp - 8, &next.pc))
 		return FALSE;
 	if (kd_reg_set_get (&from->regs, RBP, &value))
 		kd_reg_set_put (&next, RBP, value);

@@ -5,6 +5,7 @@
 #include "kernel/kernel.h"
 
 typedef struct KdKernelOrc KdKernelOrc;
+typedef struct KdFtrace KdFtrace;       /* ftrace.c */
 typedef struct KdModules KdModules;     /* module.c */
 typedef struct KdTaskTypes KdTaskTypes; /* task.c: members of task_struct, found once */
 
@@ -26,6 +27,7 @@ struct KdKernel {
 	KdVmLocateFunc vm_locate;
 	KdTaskTypes *task_types;
 	KdModules *modules; /* NULL: nothing asked for them yet */
+	KdFtrace *ftrace; /* NULL: nothing asked yet */
 	KdKernelOrc *orc;   /* kernel-orc.c: read when first asked for */
 	struct {            /* tables of the process last read from, true for one stop */
 		gboolean valid;
@@ -36,5 +38,6 @@ struct KdKernel {
 };
 
 void kd_kernel_orc_free (KdKernelOrc *orc);
+void kd_ftrace_free (KdFtrace *ftrace);
 void kd_modules_free (KdModules *modules);
 void kd_task_types_free (KdTaskTypes *types);

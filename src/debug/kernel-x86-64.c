@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "debug/kernel-x86-64.h"
 
-#include <string.h>
-
 #include "kernel/object.h"
 #include "kernel/task.h"
 
 /* No kernel has larger stacks. */
 #define STACK_MAX (256U << 10)
-/* Of the function with VMRUN: its first instructions, and what it pushes. */
-#define PROLOGUE_MAX 16
-#define FRAME_MAX 256
 
 #define RBX 3
 #define RBP 6
@@ -189,51 +184,16 @@ find_on_stack (KdKernel *kernel, unsigned cpu, uint64_t *ret_pc, uint64_t *ret_s
 	return FALSE;
 }
 
-/*
- * rbp of the function with VMRUN, where it is that function's frame pointer (since 6.9): it lies
- * below the return address, which is the first above `sp` that a call of the function left.
- */
-static void
-find_rbp (KdKernel *kernel, uint64_t pc, uint64_t sp, KdRegSet *regs)
-{
-	static const uint8_t set_rbp[] = {0x48, 0x89, 0xe5};
-	const KdArch *arch = kd_target_arch (kd_kernel_target (kernel));
-	uint8_t code[PROLOGUE_MAX], before[KD_CALL_BYTES_MAX];
-	KdKernelSymbol function;
-	uint64_t value;
-	KdCall call;
-
-	if (!kd_kernel_symbol_at (kernel, pc, &function) ||
-		!kd_kernel_read (kernel, kd_addr_kernel (function.addr), code, sizeof code, NULL) ||
-		!memmem (code, sizeof code, set_rbp, sizeof set_rbp))
-		return;
-	for (uint64_t at = sp; at < sp + FRAME_MAX; at += 8) {
-		if (!kd_kernel_read_u64 (kernel, at, &value, NULL))
-			return;
-		if (value >> 63 == 0 ||
-			!kd_kernel_read (kernel, kd_addr_kernel (value - sizeof before), before,
-				sizeof before, NULL))
-			continue;
-		arch->call_before (before, value, &call);
-		if (call.kind != KD_CALL_DIRECT || call.target != function.addr)
-			continue;
-		kd_reg_set_put (regs, RBP, at - 8);
-		return;
-	}
-}
-
 gboolean
 kd_x86_64_saved_context (KdKernel *kernel, unsigned cpu, gboolean el1, KdRegSet *ret_regs)
 {
 	KdRegSet regs = {.space = KD_SPACE_KERNEL};
 	uint64_t sp;
 
-	if (read_save_area (kernel, cpu, &regs.pc, &sp)) {
+	if (read_save_area (kernel, cpu, &regs.pc, &sp))
 		regs.live = TRUE;
-		find_rbp (kernel, regs.pc, sp, &regs);
-	} else if (!find_on_stack (kernel, cpu, &regs.pc, &sp)) {
+	else if (!find_on_stack (kernel, cpu, &regs.pc, &sp))
 		return FALSE;
-	}
 	kd_reg_set_put (&regs, RSP, sp);
 	*ret_regs = regs;
 	return TRUE;

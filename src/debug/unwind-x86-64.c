@@ -15,6 +15,8 @@
 #define R13 13
 /* RSB_CLEAR_LOOPS of the kernel is 32. */
 #define STUFFED_MAX 64
+/* Of what the function that enters a guest pushes. */
+#define ENTRY_FRAME_MAX 256
 #define CALLEE_SAVED (1u << 3 | 1u << RBP | 0xfu << 12)
 
 /* --- the kernel's rules --- */
@@ -125,6 +127,63 @@ stuffed (KdUnwind *unwind, const KdUnwindFrame *from)
 	return 8 * words;
 }
 
+/*
+ * Around the entry of a guest rbp is the guest's, though the rules count from it (since 6.9): the
+ * return address is the first above the stack pointer that a call of the function left, and what is
+ * below it rbp as it was.
+ */
+static gboolean
+by_entry (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *next)
+{
+	const KdArch *arch = unwind->isa->arch;
+	const char *name = from->symbol.name;
+	uint64_t sp, value;
+
+	if (!from->regs.live || !from->has_symbol ||
+		!(g_str_has_prefix (name, "__svm_") || g_str_has_prefix (name, "__vmx_")) ||
+		!g_str_has_suffix (name, "vcpu_run") || !kd_reg_set_get (&from->regs, RSP, &sp))
+		return FALSE;
+	for (uint64_t at = sp; at < sp + ENTRY_FRAME_MAX; at += 8) {
+		uint8_t code[KD_CALL_BYTES_MAX];
+		KdCall call;
+
+		if (!kd_unwind_read_u64 (unwind, from->regs.space, at, &next->pc))
+			return FALSE;
+		if (next->pc >> 63 == 0 || !unwind->ops->read (unwind->data, KD_SPACE_KERNEL,
+						   next->pc - sizeof code, code, sizeof code))
+			continue;
+		arch->call_before (code, next->pc, &call);
+		if (call.kind != KD_CALL_DIRECT || call.target != from->symbol.addr)
+			continue;
+		kd_reg_set_put (next, RSP, at + 8);
+		if (at > sp && kd_unwind_read_u64 (unwind, from->regs.space, at - 8, &value))
+			kd_reg_set_put (next, RBP, value);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+/* A thunk for indirect calls has no rule. It is a jump, or a return to an address it pushed. */
+static gboolean
+by_thunk (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
+{
+	const char *prefix = unwind->isa->arch->thunk_prefix;
+	KdRegSet next = from->regs;
+	uint64_t sp;
+
+	if (!prefix || !from->regs.live || !from->has_symbol ||
+		!g_str_has_prefix (from->symbol.name, prefix) ||
+		!kd_reg_set_get (&from->regs, RSP, &sp))
+		return FALSE;
+	sp += stuffed (unwind, from);
+	if (!kd_unwind_read_u64 (unwind, next.space, sp, &next.pc))
+		return FALSE;
+	next.live = FALSE;
+	kd_reg_set_put (&next, RSP, sp + 8);
+	*ret_next = next;
+	return TRUE;
+}
+
 static gboolean
 by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 {
@@ -132,8 +191,17 @@ by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 	KdOrcEntry entry;
 	uint64_t sp, value;
 
-	if (!orc_at (unwind, from, &entry) || entry.kind != KD_ORC_CALL ||
-		!orc_sp (unwind, &from->regs, &entry, &sp))
+	if (!orc_at (unwind, from, &entry))
+		return FALSE;
+	if (entry.kind == KD_ORC_UNDEFINED && by_thunk (unwind, from, ret_next))
+		return TRUE;
+	if (entry.kind != KD_ORC_CALL)
+		return FALSE;
+	if (entry.sp_reg == KD_ORC_REG_BP && by_entry (unwind, from, &next)) {
+		*ret_next = next;
+		return TRUE;
+	}
+	if (!orc_sp (unwind, &from->regs, &entry, &sp))
 		return FALSE;
 	if (entry.sp_reg == KD_ORC_REG_SP)
 		sp += stuffed (unwind, from);
@@ -249,6 +317,26 @@ step_end (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEn
 	return KD_STEP_END;
 }
 
+/*
+ * The instruction behind the call that saves the registers still has the rule of those in front of
+ * it (asm_sysvec_… in entry_64.S): all of pt_regs lies where the stack pointer is.
+ */
+static gboolean
+is_after_error_entry (KdUnwind *unwind, const KdUnwindFrame *from)
+{
+	uint8_t code[KD_CALL_BYTES_MAX];
+	KdKernelSymbol target;
+	KdCall call;
+
+	if (!from->regs.live || !unwind->ops->read (unwind->data, KD_SPACE_KERNEL,
+					from->regs.pc - sizeof code, code, sizeof code))
+		return FALSE;
+	unwind->isa->arch->call_before (code, from->regs.pc, &call);
+	return call.kind == KD_CALL_DIRECT &&
+	       unwind->ops->symbol_at (unwind->data, call.target, &target) &&
+	       target.addr == call.target && g_str_has_suffix (target.name, "error_entry");
+}
+
 static int
 special (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd *ret_end)
 {
@@ -260,6 +348,11 @@ special (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd
 	switch (entry.kind) {
 	case KD_ORC_REGS:
 	case KD_ORC_REGS_PARTIAL:
+		if (entry.kind == KD_ORC_REGS_PARTIAL && is_after_error_entry (unwind, from) &&
+			kd_reg_set_get (&from->regs, RSP, &sp)) {
+			entry.kind = KD_ORC_REGS;
+			return step_regs (unwind, from, &entry, sp, next);
+		}
 		if (!orc_sp (unwind, &from->regs, &entry, &sp))
 			return KD_STEP_NOT_MINE;
 		return step_regs (unwind, from, &entry, sp, next);

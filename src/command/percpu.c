@@ -9,13 +9,15 @@
 static gboolean
 check_is_percpu (KdKernel *kernel, const char *symbol, GError **error)
 {
-	uint64_t addr, start, end;
+	KdKernelSymbol found, start;
+	uint64_t addr;
 
-	if (!kd_kernel_symbol_addr (kernel, symbol, &addr, error))
+	if (!kd_kernel_symbol_addr (kernel, symbol, &addr, error) ||
+		!kd_kernel_symbol (kernel, symbol, &found))
 		return FALSE;
-	if (!kd_kernel_symbol_addr (kernel, "__per_cpu_start", &start, NULL) ||
-		!kd_kernel_symbol_addr (kernel, "__per_cpu_end", &end, NULL) ||
-		(addr >= start && addr < end))
+	/* A kernel for one CPU has none. */
+	if (!kd_kernel_symbol (kernel, "__per_cpu_start", &start) ||
+		kd_kernel_is_percpu (kernel, &found))
 		return TRUE;
 	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
 		"“%s” is no per-CPU variable (“print %s” shows it)", symbol, symbol);

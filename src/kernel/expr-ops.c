@@ -187,12 +187,9 @@ kd_expr_binary (KdKernel *kernel, int op, size_t start, const KdObject *left, co
 static gboolean
 is_percpu (KdKernel *kernel, const char *name)
 {
-	KdKernelSymbol found, start, end;
+	KdKernelSymbol found;
 
-	return kd_kernel_symbol (kernel, name, &found) &&
-	       kd_kernel_symbol (kernel, "__per_cpu_start", &start) &&
-	       kd_kernel_symbol (kernel, "__per_cpu_end", &end) && found.addr >= start.addr &&
-	       found.addr < end.addr;
+	return kd_kernel_symbol (kernel, name, &found) && kd_kernel_is_percpu (kernel, &found);
 }
 
 gboolean

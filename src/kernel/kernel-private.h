@@ -27,7 +27,7 @@ struct KdKernel {
 	KdVmLocateFunc vm_locate;
 	KdTaskTypes *task_types;
 	KdModules *modules; /* NULL: nothing asked for them yet */
-	KdFtrace *ftrace; /* NULL: nothing asked yet */
+	KdFtrace *ftrace;   /* NULL: nothing asked yet */
 	KdKernelOrc *orc;   /* kernel-orc.c: read when first asked for */
 	struct {            /* tables of the process last read from, true for one stop */
 		gboolean valid;

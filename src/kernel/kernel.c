@@ -478,6 +478,20 @@ kd_kernel_symbolize (KdKernel *kernel, uint64_t addr)
 /* --- per-CPU data --- */
 
 gboolean
+kd_kernel_is_percpu (KdKernel *kernel, const KdKernelSymbol *symbol)
+{
+	KdKernelSymbol start, end;
+	KdModule *module;
+
+	if (!symbol->module)
+		return kd_kernel_symbol (kernel, "__per_cpu_start", &start) &&
+		       kd_kernel_symbol (kernel, "__per_cpu_end", &end) &&
+		       symbol->addr >= start.addr && symbol->addr < end.addr;
+	module = kd_kernel_module_by_name (kernel, symbol->module);
+	return module && kd_module_is_percpu (module, symbol->addr);
+}
+
+gboolean
 kd_kernel_percpu_offset (KdKernel *kernel, unsigned cpu, uint64_t *ret_offset, GError **error)
 {
 	uint64_t offset;

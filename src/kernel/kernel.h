@@ -137,6 +137,9 @@ const KdType *kd_kernel_complete_type (KdKernel *kernel, const KdType *type);
 char *kd_kernel_symbolize (KdKernel *kernel, uint64_t addr);
 
 /* --- per-CPU data --- */
+/* TRUE: `symbol`, of the kernel or a module, is a per-CPU variable: what it lies at is a template.
+ */
+gboolean kd_kernel_is_percpu (KdKernel *kernel, const KdKernelSymbol *symbol);
 /* Offset of CPU `cpu`'s area; RANGE when there is no such CPU. */
 gboolean kd_kernel_percpu_offset (
 	KdKernel *kernel, unsigned cpu, uint64_t *ret_offset, GError **error);

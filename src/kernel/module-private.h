@@ -23,6 +23,7 @@ struct KdModule {
 	uint64_t base, size;
 	GArray *ranges; /* KdModuleRange */
 	uint64_t kallsyms, sections;
+	uint64_t percpu, percpu_size; /* what __per_cpu_offset[] is added to */
 	uint64_t num_orcs, orc, orc_ip;
 
 	KdModuleSymbols *symbols;

@@ -17,6 +17,8 @@ enum {
 	F_BUILD_ID,
 	F_KALLSYMS,
 	F_SECTIONS,
+	F_PERCPU,
+	F_PERCPU_SIZE,
 	F_NUM_ORCS,
 	F_ORC,
 	F_ORC_IP,
@@ -130,6 +132,8 @@ modules_of (KdKernel *kernel)
 		[F_BUILD_ID] = {"build_id", NULL, TRUE},
 		[F_KALLSYMS] = {"kallsyms", NULL, TRUE},
 		[F_SECTIONS] = {"sect_attrs", NULL, TRUE},
+		[F_PERCPU] = {"percpu", NULL, TRUE},
+		[F_PERCPU_SIZE] = {"percpu_size", NULL, TRUE},
 		[F_NUM_ORCS] = {"arch.num_orcs", NULL, TRUE},
 		[F_ORC] = {"arch.orc_unwind", NULL, TRUE},
 		[F_ORC_IP] = {"arch.orc_unwind_ip", NULL, TRUE},
@@ -212,6 +216,8 @@ module_new (KdKernel *kernel, const KdModules *modules, uint64_t addr, const uin
 	module->state = field (modules, &fields[F_STATE], bytes);
 	module->kallsyms = field (modules, &fields[F_KALLSYMS], bytes);
 	module->sections = field (modules, &fields[F_SECTIONS], bytes);
+	module->percpu = field (modules, &fields[F_PERCPU], bytes);
+	module->percpu_size = field (modules, &fields[F_PERCPU_SIZE], bytes);
 	module->num_orcs = field (modules, &fields[F_NUM_ORCS], bytes);
 	module->orc = field (modules, &fields[F_ORC], bytes);
 	module->orc_ip = field (modules, &fields[F_ORC_IP], bytes);
@@ -411,6 +417,12 @@ kd_module_state (const KdModule *module)
 			return states[i].name;
 	}
 	return "unknown";
+}
+
+gboolean
+kd_module_is_percpu (const KdModule *module, uint64_t addr)
+{
+	return addr - module->percpu < module->percpu_size;
 }
 
 const GArray *

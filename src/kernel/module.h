@@ -34,6 +34,9 @@ const char *kd_module_state (const KdModule *module); /* "live", "coming", "goin
 const char *kd_module_build_id (KdModule *module);    /* hex; NULL unknown */
 const GArray *kd_module_ranges (const KdModule *module); /* of KdModuleRange */
 
+/* TRUE: `addr` is of the template of its per-CPU variables. */
+gboolean kd_module_is_percpu (const KdModule *module, uint64_t addr);
+
 /* From its kallsyms in memory, or NULL: "kallsyms". */
 const char *kd_module_symbols_from (KdModule *module);
 /* "btf" (in memory), "dwarf" (its file), or NULL; opens what it has to. */

@@ -329,3 +329,13 @@ kd_kernel_symbols_foreach (KdKernel *kernel, KdKernelSymbolFunc func, void *data
 		if (!func (&symbols[i], data))
 			return;
 }
+
+gboolean
+kd_kernel_is_percpu (KdKernel *kernel, const KdKernelSymbol *symbol)
+{
+	KdKernelSymbol start, end;
+
+	return kd_kernel_symbol (kernel, "__per_cpu_start", &start) &&
+	       kd_kernel_symbol (kernel, "__per_cpu_end", &end) && symbol->addr >= start.addr &&
+	       symbol->addr < end.addr;
+}

@@ -18,6 +18,20 @@ GDB_SCRIPT = """
 import json, os, gdb
 ask = json.load(open(os.environ["GDB_ASK"]))
 out = {"threads": [], "values": {}}
+
+def frames():
+    # The selected thread's, as far as gdb gets: {thread, frames: [{name, pc, line, inlined}], error}.
+    found = {"thread": gdb.selected_thread().num, "frames": [], "error": None}
+    try:
+        frame = gdb.newest_frame()
+        while frame and len(found["frames"]) < 100:
+            found["frames"].append({"name": frame.name(), "pc": frame.pc(), "line": frame.find_sal().line,
+                                    "inlined": frame.type() == gdb.INLINE_FRAME})
+            frame = frame.older()
+    except gdb.error as error:
+        found["error"] = str(error)
+    return found
+
 for line in ask["setup"]:
     gdb.execute(line, to_string=True)
 for thread in sorted(gdb.selected_inferior().threads(), key=lambda t: t.num):
@@ -39,6 +53,8 @@ for kind, text in ask["values"]:
             value = gdb.parse_and_eval(text).string()
         elif kind == "text":
             value = gdb.execute(text, to_string=True)
+        elif kind == "frames":
+            value = frames()
         else:
             value = int(gdb.parse_and_eval(text)) & (1 << 64) - 1
     except Exception as error:
@@ -200,8 +216,8 @@ class Kvmdbg:
 def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout=300):
     """What gdb sees on the present stop of MACHINE, which stays stopped.
 
-    VALUES is a list of (kind, text): "int" and "string" expressions, "text" commands, "bytes" with
-    (address, size). Memory is read as thread number THREAD sees it. {threads: [{register: value}],
+    VALUES is a list of (kind, text): "int" and "string" expressions, "text" commands (which may run the
+    machine to another stop), "bytes" with (address, size), "frames" with any name. Memory is read as thread number THREAD sees it. {threads: [{register: value}],
     values: {text: value}}.
     """
     ask = {

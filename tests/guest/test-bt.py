@@ -3,7 +3,8 @@
 """Backtraces at random stops of a real host with guests: no frame unexplained, with and without tracers.
 
 The witnesses: /proc/PID/stack, read in the machine, for tasks that sleep; for CPUs the call instruction in
-front of each return address, and that each stack ends where stacks end.
+front of each return address, and that each stack ends where stacks end; gdb, where return addresses are not
+signed.
 """
 
 import argparse
@@ -31,8 +32,9 @@ class Host:
     def __init__(self, args):
         self.args = args
         self.random = random.Random(args.seed)
+        append = GUESTS + (" arm64.nopauth" if args.unsigned else "")
         self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode,
-                                     append=GUESTS)
+                                     append=append)
         self.kvmdbg = harness.Kvmdbg(args.build)
         witness = self.machine.witness
         self.sleepers = [witness["sleeper"]["pid"], *(vm["pid"] for vm in witness["vms"])]
@@ -159,6 +161,43 @@ def function_graph_sleeping(host):
     sleeping(host)
 
 
+def beside_gdb(host):
+    """Return addresses that are not signed are in gdb's reach too: the same functions, places and lines, as far
+    as it gets. That is to the exception entry at most."""
+    text = host.machine.output("grep -w _stext /proc/kallsyms")
+    offset = int(text.split()[0], 16) - harness.elf_symbols(host.machine.vmlinux, ["_stext"])["_stext"]
+    compared = 0
+    for place in host.args.places.split(","):
+        host.machine.monitor("stop")
+        answers = harness.gdb_ask(host.machine, offset, 1, [
+            ("text", f"tbreak {place}"), ("text", "continue"), ("frames", "frames")], registers=())["values"]
+        gdb = answers["frames"]
+        expect_equal(plain(gdb["frames"][0]["name"]), place.lstrip("*"), "where gdb stopped")
+        host.attach()
+        trace = host.kvmdbg.call("bt", "--cpu", gdb["thread"] - 1)[0]
+        host.machine.monitor("cont")
+        check(trace)
+        entry = next(n for n, frame in enumerate(trace["frames"]) if frame["proof"] == "entry")
+        got = [(plain(frame["symbol"]), number(frame["pc"]), frame["line"], frame["inlined"])
+               for frame in trace["frames"][:entry]]
+        wanted = [(plain(frame["name"]), frame["pc"], frame["line"], frame["inlined"]) for frame in gdb["frames"]]
+        # Where a function begins several lines share an address, or none has it (room for a tracer's call).
+        got[0], wanted[0] = got[0][:2], wanted[0][:2]
+        wanted = wanted[:entry]
+        # gdb may lose itself before that, in the entry code at the latest.
+        expect(len(wanted) >= min(entry, 5), f"{place}: gdb has {gdb}, kvmdbg\n{describe(trace)}")
+        expect_equal(got[:len(wanted)], wanted, f"{place}:\n{describe(trace)}\n")
+        compared += len(wanted)
+        print(f"# {place}: {len(wanted)} frames of {len(trace['frames'])}; gdb {gdb['error'] or 'ends'}")
+        host.kvmdbg.text("detach")
+    expect(compared >= 20, f"only {compared} frames compared")
+
+
+def plain(name):
+    """Without what gcc adds to names of functions that it splits or changes (".constprop.0")."""
+    return name and name.partition(".")[0]
+
+
 CASES = [plain_stops, all_tasks, sleeping, function_stops, function_graph_stops, function_graph_sleeping]
 
 
@@ -171,6 +210,9 @@ def main():
     parser.add_argument("--mode", help="of the architecture (default: its first)")
     parser.add_argument("--stops", type=int, default=40)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--unsigned", action="store_true", help="a kernel without pointer authentication, beside gdb")
+    parser.add_argument("--places", default="kvm_arch_vcpu_ioctl_run,schedule,*schedule,do_nanosleep,"
+                        "hrtimer_interrupt", help="where gdb stops it, for --unsigned")
     parser.add_argument("--only", help="only cases whose name matches")
     args = parser.parse_args()
     tap = harness.Tap(args.only)
@@ -182,7 +224,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in CASES:
+        for case in [beside_gdb] if args.unsigned else CASES:
             if not tap.case(prefix + case.__name__.replace("_", "-"), case, host):
                 # The next one needs a machine that runs.
                 host.kvmdbg.run("detach")

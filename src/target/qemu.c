@@ -21,6 +21,7 @@ target_new (void)
 	target->breaks = g_array_new (FALSE, TRUE, sizeof (KdBreak));
 	target->next_break = 1;
 	target->hg_cpu = -1;
+	target->hc_cpu = -1;
 	target->was_running = TRUE;
 	target->state = KD_TARGET_STOPPED;
 	target->generation = 1;

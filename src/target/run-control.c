@@ -73,6 +73,7 @@ kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
 	 */
 	if (!asked && target->state == KD_TARGET_STOPPED) {
 		target->hg_cpu = -1;
+		target->hc_cpu = -1;
 		forget_stop (target);
 		return;
 	}
@@ -82,6 +83,7 @@ kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
 		.watch_addr = kd_addr_kernel (reply ? reply->watch_addr : 0)};
 	/* QEMU makes the CPU that trapped the one of `Hg` (7.2 cpus.c, gdb_set_stop_cpu). */
 	target->hg_cpu = reply && reply->signal == SIGNAL_TRAP ? target->stop.cpu : -1;
+	target->hc_cpu = target->hg_cpu;
 	target->state = KD_TARGET_STOPPED;
 	target->stop_unfinished =
 		target->stop.reason == KD_STOP_SIGNAL || target->stop.reason == KD_STOP_WATCHPOINT;
@@ -206,6 +208,30 @@ kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error)
 }
 
 /*
+ * When a step is interrupted QEMU ends single-stepping on the CPU that Hc names, whatever CPU was
+ * stepped (7.2 gdbstub.c, gdb_vm_state_change): another would trap as soon as it runs, and stop a
+ * machine that nobody is attached to any more.
+ */
+static gboolean
+name_stepped (KdTarget *target, unsigned cpu, GError **error)
+{
+	g_autoptr (GError) why = NULL;
+
+	if (target->hc_cpu == (int)cpu)
+		return TRUE;
+	kd_rsp_request_set_thread (kd_rsp_link_request (target->rsp),
+		kd_rsp_link_features (target->rsp), 'c',
+		g_array_index (target->threads, KdRspThread, cpu));
+	if (kd_rsp_link_ask_ok (target->rsp, &why))
+		target->hc_cpu = (int)cpu;
+	else if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED)) {
+		g_propagate_error (error, g_steal_pointer (&why));
+		return kd_target_result (target, FALSE);
+	}
+	return TRUE;
+}
+
+/*
  * TCG steps off a breakpoint (7.2 cpu-exec.c, check_for_breakpoints_slow); what KVM steps is the
  * breakpoint's own instruction, and again.
  */
@@ -228,6 +254,8 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 			return FALSE;
 		lifted = kd_target_breaks_at (target, pc);
 	}
+	if (!name_stepped (target, cpu, error))
+		return FALSE;
 	if (lifted)
 		kd_target_breaks_lift (target, pc, TRUE, NULL);
 	ok = resume (target, 's', (int)cpu, NULL, error) && end_step (target, cpu, error);

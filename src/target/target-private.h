@@ -51,7 +51,7 @@ struct KdTarget {
 	KdRegInfo *infos;    /* in the layout's order */
 	GHashTable *by_name; /* lower-case name → index + 1 */
 	GArray *threads;     /* KdRspThread, by CPU */
-	int hg_cpu;          /* CPU of the last Hg; -1: none */
+	int hg_cpu, hc_cpu;  /* CPU of the last Hg and Hc; -1: unknown */
 	KdCpuRegs *regs;     /* by CPU */
 
 	KdTargetState state;

@@ -31,10 +31,10 @@ struct FakeStub {
 	GMutex lock; /* what follows is looked at from outside */
 	GPtrArray *requests;
 	GHashTable *breaks;
-	gboolean phys, running;
+	gboolean phys, running, stepping[NR_CPUS];
 	unsigned stray_bytes;
 	/* The thread's own. */
-	unsigned general;
+	unsigned general, control;
 	gboolean xml_read;
 	uint64_t regs[NR_CPUS][NR_REGS];
 };
@@ -150,18 +150,21 @@ static char *
 resume (FakeStub *stub, const char *request)
 {
 	if (g_str_has_prefix (request, "vCont;s:p1.")) {
+		unsigned cpu = request[11] == '2' ? 1 : 0;
 		char behind;
 
 		/* Whatever comes while the step lasts would stop it. */
 		g_usleep (1000);
 		if (recv (stub->fd, &behind, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
 			stub->stray_bytes++;
-		if (stub->script.sleeps && request[11] == '2') {
+		stub->stepping[cpu] = TRUE;
+		if (stub->script.sleeps && cpu == 1) {
 			stub->running = TRUE;
 			return NULL;
 		}
 		/* QEMU makes the CPU that trapped the one of Hg. */
-		stub->general = request[11] == '2' ? 1 : 0;
+		stub->general = stub->control = cpu;
+		stub->stepping[cpu] = FALSE;
 		stub->regs[stub->general][2] += 4;
 		return g_strdup_printf ("T05thread:p01.0%u;", stub->general + 1);
 	}
@@ -212,8 +215,8 @@ answer_to (FakeStub *stub, const char *request)
 		stub->phys = request[17] == '1';
 		return g_strdup ("OK");
 	}
-	if (g_str_has_prefix (request, "Hgp1.")) {
-		stub->general = request[5] == '2' ? 1 : 0;
+	if (g_str_has_prefix (request, "Hgp1.") || g_str_has_prefix (request, "Hcp1.")) {
+		*(request[1] == 'g' ? &stub->general : &stub->control) = request[5] == '2' ? 1 : 0;
 		return g_strdup ("OK");
 	}
 	if (g_str_has_prefix (request, "qThreadExtraInfo,p1.")) {
@@ -277,6 +280,8 @@ take_byte_while_running (FakeStub *stub, uint8_t byte)
 	stub->running = FALSE;
 	if (running && byte != 0x03)
 		stub->stray_bytes++;
+	if (running)
+		stub->stepping[stub->control] = FALSE;
 	g_mutex_unlock (&stub->lock);
 	if (running)
 		put_packet (stub, "T02thread:p01.01;");
@@ -442,6 +447,17 @@ fake_stub_is_phys (FakeStub *stub)
 	phys = stub->phys;
 	g_mutex_unlock (&stub->lock);
 	return phys;
+}
+
+gboolean
+fake_stub_is_stepping (FakeStub *stub)
+{
+	gboolean stepping;
+
+	g_mutex_lock (&stub->lock);
+	stepping = stub->stepping[0] || stub->stepping[1];
+	g_mutex_unlock (&stub->lock);
+	return stepping;
 }
 
 gboolean

@@ -42,6 +42,8 @@ unsigned fake_stub_breaks (FakeStub *stub);
 void fake_stub_set_break (FakeStub *stub, const char *text); /* "0,1000,4" */
 gboolean fake_stub_is_phys (FakeStub *stub);
 gboolean fake_stub_is_running (FakeStub *stub);
+/* A CPU is left in single-step: QEMU ends that, at a stop, for the CPU of Hc only. */
+gboolean fake_stub_is_stepping (FakeStub *stub);
 /* Hangs up, as a QEMU that is killed does. */
 void fake_stub_kill (FakeStub *stub);
 

@@ -47,6 +47,29 @@ class Machine:
                  int(re.search(r"SP=([0-9a-f]+)", part)[1], 16)) for part in text.split("CPU#")[1:]]
 
 
+def running(host):
+    return host.machine.monitor("query-status")["running"]
+
+
+def parked(host):
+    """A CPU that the kernel has not switched on yet makes no step: told at once, and nothing runs."""
+    while True:
+        done = host.kvmdbg.run("--json", "attach", host.machine.gdb, "--qmp", host.machine.qmp, "--name", "test")
+        if "nothing listens" not in done.err:
+            break
+        time.sleep(0.01)
+    expect(done.status == 0, str(done))
+    off = [cpu for cpu, (_, pc, _) in enumerate(host.registers()) if cpu and pc == 0]
+    if not off:
+        print("# too late: all CPUs are on")
+        host.kvmdbg.text("detach")
+        return
+    host.kvmdbg.refused(1, f"CPU {off[0]} executes nothing", "step", "--cpu", off[0])
+    expect(not running(host), "left running")
+    expect_equal(len(host.kvmdbg.call("step", "--cpu", 0, 3)["steps"]), 3, "steps of another CPU")
+    host.kvmdbg.text("detach")
+
+
 def booting(host):
     """From the first instruction on: the kernel, or one line that says there is none yet."""
     release = host.machine.info["release"]
@@ -142,6 +165,43 @@ def stops(host):
     print(f"# attach: {seconds[len(seconds) // 2] * 1000:.0f} ms, at most {seconds[-1] * 1000:.0f} ms")
 
 
+def steps(host):
+    """Each instruction once, in order, on that CPU alone. The witness: what QEMU's log says it executed."""
+    count = 2000
+    hmp = lambda line: host.machine.monitor("human-monitor-command", **{"command-line": line})  # noqa: E731
+    expect(host.kvmdbg.attach(host.machine).status == 0, "attach")
+    for cpu in range(host.args.smp):
+        before = host.registers()
+        log = host.machine.dir / f"executed-{cpu}.log"
+        hmp(f"logfile {log}")
+        hmp("log exec,nochain")
+        done = host.kvmdbg.call("step", "--cpu", cpu, count)
+        hmp("log none")
+        # "Trace CPU: TB [CS/PC/FLAGS…": a block is one instruction while stepping.
+        executed = [(int(number), int(pc, 16)) for number, pc in
+                    re.findall(r"^Trace (\d+): \S+ \[[0-9a-f]+/([0-9a-f]+)/", log.read_text(), re.M)]
+        after = host.registers()
+        pcs = [before[cpu][1]] + [number(step["pc"]) for step in done["steps"]]
+        expect(not running(host), "left running")
+        # One that waits for an interrupt ends it.
+        if not done["ended"]:
+            expect_equal(len(pcs), count + 1, f"cpu {cpu}: steps")
+            expect_equal(pcs[-1], after[cpu][1], f"cpu {cpu}: last pc")
+        expect(len(executed) >= len(pcs) - 1, f"cpu {cpu}: QEMU ran {len(executed)} of {len(pcs) - 1}")
+        for nr, (pc, ran) in enumerate(zip(pcs[:-1], executed)):
+            expect(ran == (cpu, pc), f"cpu {cpu}: step {nr} at {pc:#x}, QEMU ran {ran[1]:#x} on {ran[0]}")
+        for other in range(host.args.smp):
+            expect(other == cpu or before[other] == after[other], f"cpu {other} moved with {cpu}")
+    host.kvmdbg.text("cont")
+    start = time.monotonic()
+    host.kvmdbg.refused(1, "cont: the machine still runs after 300 ms", "cont", "--timeout-ms", 300)
+    expect(0.3 <= time.monotonic() - start < 5, "another time than was said")
+    expect(running(host), "stopped by the timeout")
+    host.kvmdbg.text("stop")
+    expect(not running(host), "not stopped")
+    host.kvmdbg.text("detach")
+
+
 def by_build_id(host):
     """No file named: the build-id in memory leads to it."""
     folder = host.kvmdbg.dir / "debug"
@@ -193,7 +253,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (booting, learn, stops, by_build_id, slow_memory):
+        for case in (parked, booting, learn, stops, steps, by_build_id, slow_memory):
             # Each needs what the ones before it left.
             if not tap.case(prefix + case.__name__.replace("_", "-"), case, host):
                 break

@@ -302,6 +302,7 @@ test_step_asleep (void)
 	g_assert_cmpint (g_get_monotonic_time() - start, <, 3 * G_USEC_PER_SEC);
 	g_assert_cmpint (kd_target_state (target), ==, KD_TARGET_STOPPED);
 	g_assert_false (fake_stub_is_running (stub));
+	g_assert_false (fake_stub_is_stepping (stub));
 	g_assert_true (kd_target_step (target, 0, &error));
 	/* It stands on a breakpoint, and has not come to it. */
 	kd_target_break_insert (target, KD_BREAK_SOFTWARE, reg (target, 1, "pc"), 0, "a", &error);

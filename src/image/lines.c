@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "base/cursor.h"
 #include "image/dwarf-file.h"
 
@@ -157,6 +159,53 @@ clean_path (const char *path)
 	return g_strjoinv ("/", (char **)kept->pdata);
 }
 
+static const char *
+compile_dir (KdUnit *unit)
+{
+	Dwarf_Attribute attribute;
+
+	return dwarf_attr (&unit->die, DW_AT_comp_dir, &attribute) ? dwarf_formstring (&attribute)
+								   : NULL;
+}
+
+/* The folder where the tree of the sources was, when C files are named by their place in it. */
+static char *
+source_root (KdImage *image, KdUnit *unit)
+{
+	const char *dir = compile_dir (unit), *c_dir;
+	Dwarf_Off offset;
+	KdSymbol symbol;
+	KdUnit *c_unit;
+
+	if (!dir || !kd_image_symbol_by_name (image, "start_kernel", &symbol) ||
+		!find_unit (image, symbol.addr, &offset) ||
+		!(c_unit = kd_dwarf_unit (image, offset)) || !(c_dir = compile_dir (c_unit)))
+		return NULL;
+	if (*c_dir == '/')
+		return g_strdup (c_dir);
+	if (strcmp (c_dir, ".") == 0)
+		return g_strdup (dir);
+	g_autofree char *end = g_strconcat ("/", c_dir, NULL);
+	return g_str_has_suffix (dir, end) ? g_strndup (dir, strlen (dir) - strlen (end)) : NULL;
+}
+
+/*
+ * -ffile-prefix-map= takes the folder of the sources off what the C compiler writes, but kbuild
+ * gives it to no assembler: that is undone here, so that all names are of one kind.
+ */
+static char *
+source_path (KdImage *image, KdUnit *unit, const char *path)
+{
+	if (*path == '/') {
+		g_autofree char *root = source_root (image, unit);
+		size_t len = root ? strlen (root) : 0;
+
+		if (len > 1 && strncmp (path, root, len) == 0 && path[len] == '/')
+			path += len + 1;
+	}
+	return clean_path (path);
+}
+
 /*
  * The function at *addr. gcc lets a function's range begin behind its patchable entry (see cfi.c),
  * and the line table then has the previous function's last line for it: *addr moves to the range's
@@ -256,7 +305,7 @@ kd_image_lines_at (KdImage *image, uint64_t addr)
 	Dwarf_Line *source = dwarf_getsrc_die (&cu, addr);
 	const char *path = source ? dwarf_linesrc (source, NULL, NULL) : NULL;
 	if (path) {
-		line.file = clean_path (path);
+		line.file = source_path (image, unit, path);
 		dwarf_lineno (source, &line.line);
 	}
 	if (!in_function) {

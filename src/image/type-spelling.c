@@ -270,6 +270,22 @@ kd_image_type_of_symbol (KdImage *image, const char *symbol)
 	return image->types ? image->types->of_symbol (image, symbol) : NULL;
 }
 
+/*
+ * A name that only the linker script gives a variable ("jiffies = jiffies_64;") has that one's
+ * type.
+ */
+static const KdType *
+type_of_place (KdImage *image, const char *symbol)
+{
+	const KdType *type = kd_image_type_of_symbol (image, symbol);
+	KdSymbol alias, same;
+
+	if (type || !kd_image_symbol_by_name (image, symbol, &alias) || alias.size != 0 ||
+		!kd_image_symbol_by_addr (image, alias.addr, &same) || same.addr != alias.addr)
+		return type;
+	return kd_image_type_of_symbol (image, same.name);
+}
+
 const KdType *
 kd_image_type_of_variable (KdImage *image, const char *symbol)
 {
@@ -277,10 +293,12 @@ kd_image_type_of_variable (KdImage *image, const char *symbol)
 	g_autofree char *spelling = NULL;
 	KdImage *view;
 
-	if (type || image->types == &kd_dwarf_type_source)
+	if (type)
 		return type;
+	if (image->types == &kd_dwarf_type_source)
+		return type_of_place (image, symbol);
 	view = kd_image_dwarf_view (image);
-	type = view ? kd_image_type_of_symbol (view, symbol) : NULL;
+	type = view ? type_of_place (view, symbol) : NULL;
 	if (!type)
 		return NULL;
 	/* BTF's own node where the type has a name there, so that it is one with all others. */

@@ -28,7 +28,7 @@ FEW = ("--limit", "5")
 # The same text to both.
 EXPRESSIONS = [
     "sizeof(struct kvm)", "sizeof(struct task_struct)", "&((struct kvm_vcpu *)0)->arch", "init_task.pid",
-    "init_task.tasks.next", "&init_task.comm[3]", "&init_task.tasks", "vm_list.next", "jiffies_64 / 7 % 1000",
+    "init_task.tasks.next", "&init_task.comm[3]", "&init_task.tasks", "vm_list.next", "jiffies_64 / 7 % 1000", "jiffies / 7 % 1000",
     "nr_cpu_ids << 3 | 1", "__per_cpu_offset[1] - __per_cpu_offset[0]", "__per_cpu_offset[1] >> 5",
     "(char)init_task.comm[0]", "(unsigned char)-1", "(short)0x18000", "-7 / 2", "~0UL ^ 0xff",
     "init_task.pid == 0 && nr_cpu_ids > 1", "init_task.mm ? 1 : 2", "&init_task + 2", "(unsigned long)&init_task + 2",

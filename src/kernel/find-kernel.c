@@ -324,21 +324,39 @@ scan_near (const VectorPlace *vector, void *data)
 	uint64_t from = vector->pa > IMAGE_MAX ? vector->pa - IMAGE_MAX : 0;
 
 	kd_memory_notes_scan (args[1], args[0], from, vector->pa - from + IMAGE_MAX);
+	*(uint64_t *)args[2] = vector->pa;
 	return TRUE;
+}
+
+/* Modules, and their files in the page cache, have the same notes: the kernel's own are in the
+ * image that its vectors are in. */
+static int
+compare_distance (const void *a, const void *b, void *data)
+{
+	const KdMemoryBuildId *x = a, *y = b;
+	uint64_t vector = *(const uint64_t *)data;
+	uint64_t dx = x->pa > vector ? x->pa - vector : vector - x->pa;
+	uint64_t dy = y->pa > vector ? y->pa - vector : vector - y->pa;
+
+	if (x->sure != y->sure)
+		return x->sure ? -1 : 1;
+	return dx < dy ? -1 : dx > dy;
 }
 
 void
 kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 {
-	void *args[] = {target, ret_notes};
+	uint64_t left, vector = 0;
+	void *args[] = {target, ret_notes, &vector};
 	const KdRamRange *ram;
-	uint64_t left;
 	unsigned nr;
 
 	*ret_notes = (KdMemoryNotes){0};
 	foreach_vector (target, scan_near, args);
-	if (ret_notes->ids && ret_notes->ids->len)
+	if (ret_notes->ids && ret_notes->ids->len) {
+		g_array_sort_with_data (ret_notes->ids, compare_distance, &vector);
 		return;
+	}
 	left = memory_is_fast (target) ? G_MAXUINT64 : SLOW_SCAN_MAX;
 	ram = kd_target_ram (target, &nr);
 	for (unsigned i = 0; i < nr && left; i++) {

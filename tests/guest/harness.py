@@ -124,6 +124,20 @@ class Tap:
         return 1 if self.failed else 0
 
 
+def expect_stack(frames, text, labels, what):
+    """FRAMES of a backtrace end with those of TEXT, what /proc/PID/stack says; LABELS: {name: address}."""
+    wanted = [(name, int(offset, 16)) for name, offset in re.findall(r"\] (\S+?)\+(0x[0-9a-f]+)/", text)]
+    expect(wanted, f"{what}: /proc has {text!r}")
+    got = [(frame["symbol"], number(frame["offset"]), number(frame["pc"])) for frame in frames if not frame["inlined"]]
+    # /proc leaves out the scheduler's own functions at the top.
+    got = got[max(len(got) - len(wanted), 0):]
+    expect_equal(len(got), len(wanted), f"{what}: frames that /proc has")
+    for (symbol, offset, pc), (name, start) in zip(got, wanted, strict=True):
+        # Several names may be of one place, and labels inside a function of assembly are symbols too.
+        if (symbol, offset) != (name, start):
+            expect_equal(pc, labels.get(name, 0) + start, f"{what}: {symbol}+{offset:#x}, /proc has {name}+{start:#x}")
+
+
 class Done:
     """How one kvmdbg command ended."""
 
@@ -213,7 +227,7 @@ class Kvmdbg:
         self.close()
 
 
-def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout=300):
+def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout=300, setup=()):
     """What gdb sees on the present stop of MACHINE, which stays stopped.
 
     VALUES is a list of (kind, text): "int" and "string" expressions, "text" commands (which may run the
@@ -223,7 +237,7 @@ def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout
     ask = {
         "setup": ["set confirm off", "set pagination off", "set print repeats 0", "set width 0",
                   f"symbol-file {machine.vmlinux} -o {offset:#x}",
-                  f"target remote {machine.gdb.removeprefix('unix:')}"],
+                  *setup, f"target remote {machine.gdb.removeprefix('unix:')}"],
         # Not "detach": that would let the machine run.
         "end": ["disconnect"],
         "thread": thread, "values": values, "registers": list(registers),

@@ -41,10 +41,6 @@ class Host:
 
         self.labels = {}
 
-    def label(self, name):
-        """Address of a symbol by the kernel's own table, read while the machine ran."""
-        return self.labels.get(name, 0)
-
     def close(self):
         self.kvmdbg.close()
         self.machine.close()
@@ -120,18 +116,9 @@ def sleeping(host):
         host.labels.setdefault(name, int(address, 16))
     host.attach()
     for pid, text in texts.items():
-        wanted = [(name, int(offset, 16)) for name, offset in re.findall(r"\] (\S+?)\+(0x[0-9a-f]+)/", text)]
-        expect(wanted, f"/proc/{pid}/stack: {text!r}")
         trace, = host.kvmdbg.call("bt", pid)
-        got = [(frame["symbol"], number(frame["offset"]), number(frame["pc"])) for frame in trace["frames"]
-               if not frame["inlined"] and frame["space"] == "kernel"]
-        # /proc leaves out the scheduler's own functions at the top.
-        got = got[len(got) - len(wanted):]
-        expect_equal(len(got), len(wanted), f"frames of bt {pid} that /proc has")
-        for (symbol, offset, pc), (name, start) in zip(got, wanted, strict=True):
-            # A label inside a function of assembly is a symbol too: then it must be the same place.
-            if (symbol, offset) != (name, start):
-                expect_equal(pc, host.label(name) + start, f"bt {pid}: {symbol}+{offset:#x}, /proc has {name}+{start:#x}")
+        harness.expect_stack([frame for frame in trace["frames"] if frame["space"] == "kernel"], text, host.labels,
+                             f"bt {pid}")
     host.detach()
 
 

@@ -27,12 +27,33 @@ from harness import Failure, expect, expect_equal, number  # noqa: E402
 GUESTS = "nested.vms=2 nested.vcpus=2 nested.idle=1"
 
 
+# What differs by instruction set: registers, who marks the guest, which functions a vCPU thread goes through, and
+# where kernel stacks end.
+ARCHES = {
+    "arm64": {
+        "registers": harness.REGISTERS, "pc": "pc", "tag": "x19", "other_kernel": "arm64",
+        "path": ("kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "el0t_64_sync"),
+        "ends": ("el0t_64_sync", "el0t_64_irq", "ret_from_fork", "__secondary_switched", "__primary_switched",
+                 "start_kernel", "primary_entry", "vectors", "ret_to_user"),
+    },
+    "x86_64": {
+        "registers": ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in range(8, 16)), "rip",
+                      "eflags"], "pc": "rip", "tag": "rbx",
+        "path": ("kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "entry_SYSCALL_64"),
+        "ends": ("entry_SYSCALL_64", "ret_from_fork", "ret_from_fork_asm", "secondary_startup_64",
+                 "secondary_startup_64_no_verify", "entry_SYSRETQ_unsafe_stack"),
+    },
+}
+
+
 class Host:
     """One booted machine, what was read inside it, and one stop seen by QEMU and gdb."""
 
     def __init__(self, args):
         self.args = args
-        self.machine = machines.boot(kernel=args.kernel, qemu=args.qemu, mode=args.mode, append=GUESTS)
+        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode, append=GUESTS)
+        args.mode = self.machine.mode
+        self.arch = ARCHES[args.arch]
         self.kvmdbg = harness.Kvmdbg(args.build)
         self.witness = self.machine.witness
         self.vms = self.witness["vms"]
@@ -55,7 +76,17 @@ class Host:
                 processes[int(pid)] = comm
         sleeping = [self.witness["sleeper"]["pid"], *(vm["pid"] for vm in self.vms),
                     *(vcpu["tid"] for vcpu in self.vcpus if vcpu["idle"])]
-        kallsyms = {}
+        kallsyms, labels = {}, {}
+        stacks = {pid: shell(f"cat /proc/{pid}/stack") for pid in sleeping}
+        names = sorted({name for text in stacks.values() for name in re.findall(r"\] (\S+?)\+0x", text)})
+        for line in shell("grep -w " + " ".join(f"-e {name}" for name in names) + " /proc/kallsyms").splitlines():
+            labels.setdefault(line.split()[2], int(line.split()[0], 16))
+        modules = [line.split() for line in shell("cat /proc/modules").splitlines()]
+        sections = {}
+        for module in self.machine.info["modules"]:
+            folder = f"/sys/module/{module.replace('-', '_')}/sections"
+            sections[module] = [line.split() for line in shell(
+                f"for s in $(ls -A {folder}); do echo $s $(cat {folder}/$s); done").splitlines()]
         for line in shell(r"grep -w -e _stext -e schedule -e kvm_vcpu_ioctl -e do_sys_poll "
                           r"/proc/kallsyms").splitlines():
             words = line.split()
@@ -64,7 +95,10 @@ class Host:
         return {
             "release": shell("uname -r").strip(),
             "processes": processes,
-            "stacks": {pid: shell(f"cat /proc/{pid}/stack") for pid in sleeping},
+            "stacks": stacks,
+            "labels": labels,
+            "modules": {words[0]: (int(words[1]), int(words[5], 16)) for words in modules},
+            "sections": sections,
             "kallsyms": kallsyms,
             "log": [re.sub(r"^\[ *[\d.]+\] ", "", line) for line in shell("dmesg").splitlines() if line],
         }
@@ -80,9 +114,14 @@ class Host:
         text = self.machine.monitor("human-monitor-command", **{"command-line": "info registers -a"})
         found = []
         for part in text.split("CPU#")[1:]:
+            first = self.vms[0]
+            if self.args.arch == "x86_64":
+                pc = int(re.search(r"RIP=([0-9a-f]+)", part)[1], 16)
+                inside = first["pc_lo"] <= pc < first["pc_hi"]
+                found.append(("guest" if inside else "user" if "CPL=3" in part else "kernel", pc))
+                continue
             pc = int(re.search(r"PC=([0-9a-f]+)", part)[1], 16)
             level = re.search(r"\bEL(\d)", part)[1]
-            first = self.vms[0]
             if first["pc_lo"] <= pc < first["pc_hi"] and level == "1":
                 kind = "guest"
             elif level == "0":
@@ -115,10 +154,21 @@ class Host:
             "sizeof(struct kvm_vcpu)", "sizeof(struct task_struct)", "&((struct kvm *)0)->vm_list",
             "&((struct kvm_vcpu *)0)->arch", "&((struct task_struct *)0)->comm", "init_task.pid",
             "init_task.tasks.next", "vm_list.next", "jiffies_64", "nr_cpu_ids")]
+        if "kvm-amd" in self.machine.info["modules"]:
+            values += [("int", text) for text in ("sizeof(struct vcpu_svm)", "&((struct vcpu_svm *)0)->vmcb")]
         values += [("string", "init_task.comm"),
                    ("bytes", ("(unsigned long)&linux_banner", 64))]
         values[-1] = ("text", "x/64xb &linux_banner")
-        return harness.gdb_ask(self.machine, self.offset, kernel_cpu, values)
+        return harness.gdb_ask(self.machine, self.offset, kernel_cpu, values, self.arch["registers"],
+                               setup=self._gdb_modules())
+
+    def _gdb_modules(self):
+        """Commands that tell gdb of KVM's modules, by what sysfs says of their sections."""
+        for module, sections in self.inside["sections"].items():
+            places = {name: address for name, address in sections}
+            file = self.machine.kernel / "debug" / f"{module}.ko"
+            yield f"add-symbol-file {file} {places.pop('.text')} " + " ".join(
+                f"-s {name} {address}" for name, address in places.items() if not name.startswith((".init", ".note")))
 
     def value(self, text):
         value = self.gdb["values"][text]
@@ -143,7 +193,7 @@ def status(host):
     got = host.kvmdbg.call("status")
     expect_equal(got["session"], "test", "session")
     expect_equal(got["state"], "stopped", "state")
-    expect_equal(got["arch"], "arm64", "arch")
+    expect_equal(got["arch"], host.args.arch, "arch")
     expect_equal(got["ncpus"], 2, "ncpus")
     expect_equal(got["qemu"]["pid"], host.machine.process.pid, "qemu.pid")
     expect_equal(got["qemu"]["accel"], "tcg", "qemu.accel")
@@ -161,8 +211,10 @@ def registers(host):
     for cpu, wanted in zip(host.kvmdbg.call("regs"), host.gdb["threads"], strict=True):
         kind, pc = host.cpus[cpu["cpu"]]
         level = {"guest": 1, "user": 0, "hyp": 2, "kernel": 2 if host.args.mode == "vhe" else 1}[kind]
+        if host.args.arch == "x86_64":
+            level = 3 if kind == "user" else 0
         expect_equal(cpu["el"], level, f"cpu {cpu['cpu']} el")
-        expect_equal(number(cpu["regs"]["pc"]), pc, f"cpu {cpu['cpu']} pc")
+        expect_equal(number(cpu["regs"][host.arch["pc"]]), pc, f"cpu {cpu['cpu']} pc")
         for name, value in wanted.items():
             expect_equal(number(cpu["regs"][name]), value, f"cpu {cpu['cpu']} {name}")
 
@@ -198,8 +250,8 @@ def vcpus(host):
         expect_equal(len(inside), 1 if kind == "guest" else 0, f"vCPUs in the guest on cpu {cpu}")
         if kind != "guest":
             continue
-        tag = host.gdb["threads"][cpu]["x19"]
-        wanted = next(vcpu for vcpu in host.vcpus if vcpu["x19"] == tag)
+        tag = host.gdb["threads"][cpu][host.arch["tag"]]
+        wanted = next(vcpu for vcpu in host.vcpus if vcpu[host.arch["tag"]] == tag)
         expect_equal(inside[0]["pid"], wanted["tid"], f"vCPU on cpu {cpu}")
         expect_equal(number(inside[0]["pc"]), pc, f"pc on cpu {cpu}")
         expect(inside[0]["loaded"], f"cpu {cpu}: in the guest and not loaded")
@@ -307,15 +359,9 @@ def kernel_frames(trace):
 def sleeping_stacks(host):
     """Backtraces of sleeping tasks, frame by frame, against /proc/PID/stack."""
     for pid, text in host.inside["stacks"].items():
-        wanted = [(name, int(offset, 16)) for name, offset in
-                  re.findall(r"\] (\S+?)\+(0x[0-9a-f]+)/", text)]
-        expect(wanted, f"/proc/{pid}/stack: {text!r}")
         trace, = host.kvmdbg.call("bt", pid)
         expect_equal(trace["pid"], pid, "pid")
-        frames = [(frame["symbol"], number(frame["offset"])) for frame in kernel_frames(trace)
-                  if not frame["inlined"]]
-        # /proc leaves out the scheduler's own functions at the top.
-        expect_equal(frames[len(frames) - len(wanted):], wanted, f"bt {pid}")
+        harness.expect_stack(kernel_frames(trace), text, host.inside["labels"], f"bt {pid}")
         for frame in trace["frames"]:
             expect(frame["how"] != "guess", f"bt {pid}: a guessed frame {frame}")
 
@@ -327,12 +373,11 @@ def cpu_stacks(host):
         frames = kernel_frames(traces[cpu])
         expect_equal(number(frames[0]["pc"]), pc, f"cpu {cpu} first frame")
         names = [frame["symbol"] for frame in frames]
-        if kind == "guest" and host.args.mode == "vhe":
-            for wanted in ("kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "el0t_64_sync"):
+        if kind == "guest" and host.args.mode != "nvhe":
+            for wanted in host.arch["path"]:
                 expect(wanted in names, f"cpu {cpu}: no {wanted} in {names}")
         if kind == "kernel":
-            expect(names[-1] in ("el0t_64_sync", "el0t_64_irq", "ret_from_fork", "__secondary_switched",
-                                 "__primary_switched", "start_kernel", "primary_entry", "vectors", "ret_to_user"),
+            expect(names[-1] in host.arch["ends"] or names[-1].startswith("asm_"),
                    f"cpu {cpu}: ends at {names[-1]}: {names}")
         unnamed = [frame["pc"] for frame in frames[1:] if not frame["symbol"] and number(frame["pc"]) >> 48]
         expect(not unnamed, f"cpu {cpu}: no symbol for {unnamed}")
@@ -352,6 +397,25 @@ def percpu(host):
     loaded = [vcpu["kvm_vcpu"] for vcpu in host.kvmdbg.call("vcpus") if vcpu["loaded"]]
     for address in loaded:
         expect(address.removeprefix("0x") in text, f"percpu kvm_running_vcpu lacks {address}: {text!r}")
+
+
+def modules(host):
+    """The list against /proc/modules, types that only a module has against gdb's reading of its file."""
+    got = {module["name"]: module for module in host.kvmdbg.call("modules")}
+    expect_equal({name: (module["size"], number(module["base"])) for name, module in got.items()},
+                 host.inside["modules"], "modules")
+    for module in host.machine.info["modules"]:
+        name = module.replace("-", "_")
+        file = host.machine.kernel / "debug" / f"{module}.ko"
+        whole, = host.kvmdbg.call("modules", name)
+        expect_equal((whole["symbols_from"], whole["types_from"], whole["file"], whole["build_id"]),
+                     ("kallsyms", "btf", str(file), harness.elf_build_id(file)), name)
+    if "kvm_amd" in got:
+        for expression in ("sizeof(struct vcpu_svm)", "&((struct vcpu_svm *)0)->vmcb"):
+            expect_equal(host.print_number(expression), host.value(expression), f"print {expression}")
+        sources = {frame["symbol"]: frame["file"] for trace in host.kvmdbg.call("bt", "-a") for frame in trace["frames"]}
+        expect(all(file for symbol, file in sources.items() if symbol and symbol.startswith("kvm_")), f"no lines: {sources}")
+        host.kvmdbg.refused(1, "no module", "modules", "kvm_intel")
 
 
 def bad_words(host):
@@ -391,7 +455,7 @@ def attach_running(host):
 
 
 def wrong_vmlinux(host):
-    other = machines.assets.kernel("arm64", "6.12" if host.args.kernel == "6.1" else "6.1") / "vmlinux"
+    other = machines.assets.kernel(host.args.arch, "6.12" if host.args.kernel == "6.1" else "6.1") / "vmlinux"
     ours = harness.elf_build_id(host.machine.vmlinux)
     done = host.kvmdbg.refused(1, harness.elf_build_id(other), "attach", host.machine.gdb, "--qmp",
                                host.machine.qmp, "--vmlinux", other, "--name", "test")
@@ -469,16 +533,17 @@ def killed_qemu(host):
 
 
 STOPPED = [attach, status, registers, vms, vcpus, memslots, guest_memory, kernel_memory, translate, symbols,
-           types, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words, detach]
+           types, modules, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words, detach]
 RUNNING = [attach_running, wrong_vmlinux, killed_daemon, no_permission, killed_qemu]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--arch", default="arm64", choices=ARCHES)
     parser.add_argument("--kernel", default="6.1")
     parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default="vhe")
+    parser.add_argument("--mode", help="of the architecture (default: its first)")
     parser.add_argument("--only", help="only cases whose name matches (attach always runs)")
     args = parser.parse_args()
     try:
@@ -487,7 +552,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     tap = harness.Tap(args.only and f"{args.only}|/attach$")
-    prefix = f"/host/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
+    prefix = f"/host/{args.arch}/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
     try:
         attached = tap.case(prefix + "attach", attach, host)
         for case in STOPPED[1:]:

@@ -7,7 +7,9 @@
 #include "base/cursor.h"
 
 #define CHUNK (1U << 20)
-#define IDS_MAX 16
+/* x86: about 400 bytes. */
+#define NOTES_BEFORE_MAX 1024
+#define IDS_MAX 256
 #define PAGE 4096U
 #define RELEASE_MAX 64
 
@@ -89,6 +91,34 @@ kernel_note_follows (const uint8_t *data, size_t len, size_t offset)
 	       memcmp (name, "Linux", 6) == 0 && (type == 0x100 || type == 0x101);
 }
 
+/* An x86 kernel has its id behind all of its other notes, which no module has: "Xen" and "Linux".
+ */
+static gboolean
+kernel_notes_precede (const uint8_t *data, size_t len, size_t at)
+{
+	for (size_t back = 16; back <= MIN (at, NOTES_BEFORE_MAX); back += 4) {
+		KdCursor cursor = kd_cursor_init (data, len, FALSE);
+		uint32_t name_len, type, desc_len;
+		const uint8_t *name;
+		gboolean known = FALSE;
+		size_t desc;
+
+		if (!kd_cursor_seek (&cursor, at - back))
+			return FALSE;
+		while (cursor.pos < at &&
+			next_note (&cursor, &name, &name_len, &type, &desc, &desc_len) &&
+			kd_cursor_align (&cursor, 4)) {
+			known = (name_len == 4 && memcmp (name, "Xen", 4) == 0) ||
+				(name_len == 6 && memcmp (name, "Linux", 6) == 0);
+			if (!known)
+				break;
+		}
+		if (known && cursor.pos == at)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static void
 add_id (KdMemoryNotes *notes, const uint8_t *data, size_t len, size_t at, uint64_t pa)
 {
@@ -102,7 +132,8 @@ add_id (KdMemoryNotes *notes, const uint8_t *data, size_t len, size_t at, uint64
 	memcpy (found.id, data + at + offset, id_len);
 	found.len = id_len;
 	found.pa = pa + at + offset;
-	found.sure = kernel_note_follows (data, len, at + offset + id_len);
+	found.before = kernel_notes_precede (data, len, at);
+	found.sure = found.before || kernel_note_follows (data, len, at + offset + id_len);
 	for (guint i = 0; i < notes->ids->len; i++)
 		if (g_array_index (notes->ids, KdMemoryBuildId, i).pa == found.pa)
 			return;

@@ -9,8 +9,9 @@
 typedef struct {
 	uint8_t id[KD_BUILD_ID_MAX];
 	size_t len;
-	uint64_t pa;   /* of the first byte of the id */
-	gboolean sure; /* notes that only a kernel has stand behind it */
+	uint64_t pa;     /* of the first byte of the id */
+	gboolean sure;   /* notes that only a kernel or a module has stand beside it */
+	gboolean before; /* and in front of it, which no module has */
 } KdMemoryBuildId;
 
 typedef struct {

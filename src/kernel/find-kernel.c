@@ -338,6 +338,8 @@ compare_distance (const void *a, const void *b, void *data)
 	uint64_t dx = x->pa > vector ? x->pa - vector : vector - x->pa;
 	uint64_t dy = y->pa > vector ? y->pa - vector : vector - y->pa;
 
+	if (x->before != y->before)
+		return x->before ? -1 : 1;
 	if (x->sure != y->sure)
 		return x->sure ? -1 : 1;
 	return dx < dy ? -1 : dx > dy;
@@ -353,11 +355,9 @@ kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 
 	*ret_notes = (KdMemoryNotes){0};
 	foreach_vector (target, scan_near, args);
-	if (ret_notes->ids && ret_notes->ids->len) {
-		g_array_sort_with_data (ret_notes->ids, compare_distance, &vector);
-		return;
-	}
 	left = memory_is_fast (target) ? G_MAXUINT64 : SLOW_SCAN_MAX;
+	if (ret_notes->ids && ret_notes->ids->len)
+		left = 0;
 	ram = kd_target_ram (target, &nr);
 	for (unsigned i = 0; i < nr && left; i++) {
 		uint64_t size = MIN (left, ram[i].size);
@@ -365,6 +365,8 @@ kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 		kd_memory_notes_scan (ret_notes, target, ram[i].pa, size);
 		left -= size;
 	}
+	if (ret_notes->ids)
+		g_array_sort_with_data (ret_notes->ids, compare_distance, &vector);
 }
 
 /* What is said when the file's kernel is not the one in memory. */

@@ -13,6 +13,8 @@ import tempfile
 import time
 import traceback
 
+import assets
+
 # Read by gdb's own Python: asks what GDB_ASK says of the machine and prints the answers.
 GDB_SCRIPT = """
 import json, os, gdb
@@ -235,7 +237,9 @@ def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout
     values: {text: value}}.
     """
     ask = {
-        "setup": ["set confirm off", "set pagination off", "set print repeats 0", "set width 0",
+        # Without its index gdb reads a vmlinux for a minute.
+        "setup": [f"set index-cache directory {assets.cache_dir() / 'gdb-index'}", "set index-cache enabled on",
+                  "set confirm off", "set pagination off", "set print repeats 0", "set width 0",
                   f"symbol-file {machine.vmlinux} -o {offset:#x}",
                   *setup, f"target remote {machine.gdb.removeprefix('unix:')}"],
         # Not "detach": that would let the machine run.

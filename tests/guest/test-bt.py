@@ -111,7 +111,7 @@ def sleeping(host):
     """Tasks that sleep, against what the kernel itself finds."""
     texts = {pid: host.machine.output(f"cat /proc/{pid}/stack") for pid in host.sleepers}
     names = sorted({name for text in texts.values() for name in re.findall(r"\] (\S+?)\+0x", text)})
-    for line in host.machine.output("grep -w " + " ".join(f"-e {name}" for name in names) + " /proc/kallsyms").splitlines():
+    for line in host.machine.output("grep -F -w " + " ".join(f"-e {name}" for name in names) + " /proc/kallsyms").splitlines():
         address, _, name = line.split()[:3]
         host.labels.setdefault(name, int(address, 16))
     host.attach()

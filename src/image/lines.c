@@ -172,13 +172,17 @@ compile_dir (KdUnit *unit)
 static char *
 source_root (KdImage *image, KdUnit *unit)
 {
+	/* What the kernel, and nearly every module, has in C. */
+	static const char *const in_c[] = {"start_kernel", "init_module", "cleanup_module"};
 	const char *dir = compile_dir (unit), *c_dir;
+	gboolean found = FALSE;
 	Dwarf_Off offset;
 	KdSymbol symbol;
 	KdUnit *c_unit;
 
-	if (!dir || !kd_image_symbol_by_name (image, "start_kernel", &symbol) ||
-		!find_unit (image, symbol.addr, &offset) ||
+	for (size_t i = 0; !found && i < G_N_ELEMENTS (in_c); i++)
+		found = kd_image_symbol_by_name (image, in_c[i], &symbol);
+	if (!dir || !found || !find_unit (image, symbol.addr, &offset) ||
 		!(c_unit = kd_dwarf_unit (image, offset)) || !(c_dir = compile_dir (c_unit)))
 		return NULL;
 	if (*c_dir == '/')

@@ -32,7 +32,7 @@ class Host:
     def __init__(self, args):
         self.args = args
         self.random = random.Random(args.seed)
-        append = GUESTS + (" arm64.nopauth" if args.unsigned else "")
+        append = f"{GUESTS}{' arm64.nopauth' if args.unsigned else ''} {args.append}"
         self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode,
                                      append=append)
         self.kvmdbg = harness.Kvmdbg(args.build)
@@ -199,6 +199,7 @@ def main():
     parser.add_argument("--mode", help="of the architecture (default: its first)")
     parser.add_argument("--stops", type=int, default=40)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--append", default="", help="more of the kernel's command line")
     parser.add_argument("--unsigned", action="store_true", help="a kernel without pointer authentication, beside gdb")
     parser.add_argument("--places", default="kvm_arch_vcpu_ioctl_run,schedule,*schedule,do_nanosleep,"
                         "hrtimer_interrupt", help="where gdb stops it, for --unsigned")

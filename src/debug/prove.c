@@ -93,6 +93,23 @@ jumps_to (KdUnwind *unwind, const KdKernelSymbol *function, const KdKernelSymbol
 	return FALSE;
 }
 
+/* Where ftrace's entry code calls the tracer: the kernel changes it while CPUs are inside. */
+static gboolean
+is_ftrace_site (KdUnwind *unwind, uint64_t addr)
+{
+	static const char *const sites[] = {"ftrace_call", "ftrace_regs_call", "ftrace_graph_call"};
+	uint64_t place = addr;
+
+	unwind->ops->image_addr (unwind->data, KD_SPACE_KERNEL, addr, &place);
+	for (size_t i = 0; i < G_N_ELEMENTS (sites); i++) {
+		KdKernelSymbol site;
+
+		if (unwind->ops->symbol (unwind->data, sites[i], &site) && site.addr == place)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static void
 prove_direct (
 	KdUnwind *unwind, const KdUnwindFrame *callee, const KdCall *call, KdUnwindFrame *next)
@@ -132,6 +149,13 @@ prove_direct (
 		next->proof = KD_PROOF_CALL;
 		next->note = g_strdup_printf ("call of %s at 0x%" PRIx64 ", which jumps to %s",
 			target.name, call->addr, wanted->name);
+		return;
+	}
+	if (is_ftrace_site (unwind, call->addr)) {
+		next->proof = KD_PROOF_INDIRECT;
+		next->note = g_strdup_printf ("call at 0x%" PRIx64
+					      ", which ftrace patches: of %s by now",
+			call->addr, target.name);
 		return;
 	}
 	if (anywhere) {

@@ -340,3 +340,24 @@ const KdTypeSource kd_btf_type_source = {
 	.foreach = btf_foreach,
 	.enumerator = btf_enumerator,
 };
+
+/* --- variables of a section --- */
+
+void
+kd_image_section_variables (
+	KdImage *image, const char *section, KdSectionVariableFunc func, void *data)
+{
+	uint32_t id = image->btf ? kd_btf_find (image->btf, BTF_KIND_DATASEC, section) : 0;
+	uint32_t var, offset, size;
+	KdBtfType type, variable;
+
+	if (!id || !kd_btf_type (image->btf, id, &type))
+		return;
+	/* struct btf_var_secinfo of <linux/btf.h> */
+	while (kd_cursor_next_u32 (&type.extra, &var) &&
+		kd_cursor_next_u32 (&type.extra, &offset) &&
+		kd_cursor_next_u32 (&type.extra, &size))
+		if (kd_btf_type (image->btf, var, &variable) && variable.kind == BTF_KIND_VAR &&
+			variable.name[0])
+			func (variable.name, offset, size, data);
+}

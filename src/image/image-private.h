@@ -19,7 +19,8 @@ typedef struct KdDwarfNames KdDwarfNames;
 
 struct KdImage {
 	char *path;
-	void *mapping; /* of the file, or a copy of what kd_image_open_btf() was given */
+	gboolean from_memory; /* `path` is ours, made of a machine's memory */
+	void *mapping;        /* of the file, or a copy of what kd_image_open_btf() was given */
 	size_t mapping_len;
 	KdElf elf; /* no sections when there is no file */
 	KdIndex index;

@@ -10,6 +10,7 @@
 #include "base/hex.h"
 #include "image/dwarf-file.h"
 #include "image/dwarf-names.h"
+#include "image/elf-write.h"
 #include "image/image-private.h"
 
 /* Larger than any vmlinux; sizes then fit everywhere. */
@@ -36,6 +37,11 @@ map_file (KdImage *image, GError **error)
 		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_ELF, "%s",
 			S_ISREG (st.st_mode) ? st.st_size ? "too large" : "empty file"
 					     : "not a regular file");
+		return FALSE;
+	}
+	if (image->from_memory && (st.st_uid != geteuid() || (st.st_mode & 022))) {
+		close (fd);
+		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH, "another user's");
 		return FALSE;
 	}
 	image->mapping_len = (size_t)st.st_size;
@@ -65,6 +71,15 @@ check_build_id (const KdElf *elf, const KdImageOptions *options, GError **error)
 	g_autofree char *want = kd_hex_to_string (options->build_id, options->build_id_len);
 	g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH, "build-id %s, wanted %s",
 		have[0] ? have : "(none)", want);
+	return FALSE;
+}
+
+static gboolean
+check_seal (const KdImage *image, GError **error)
+{
+	if (!image->from_memory || kd_elf_is_as_written (image->mapping, image->mapping_len))
+		return TRUE;
+	g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH, "damaged");
 	return FALSE;
 }
 
@@ -151,13 +166,14 @@ open_path (const char *path, const KdImageOptions *options, GError **error)
 	g_autoptr (KdImage) image = image_new();
 
 	image->path = g_strdup (path);
+	image->from_memory = options->from_memory;
 	if (!options->no_cache)
 		image->cache_dir = options->cache_dir ? g_strdup (options->cache_dir)
 						      : g_build_filename (g_get_user_cache_dir(),
 								"kvmdbg", NULL);
 	if (!map_file (image, error) ||
 		!kd_elf_init (&image->elf, image->mapping, image->mapping_len, error) ||
-		!check_build_id (&image->elf, options, error)) {
+		!check_build_id (&image->elf, options, error) || !check_seal (image, error)) {
 		g_prefix_error (error, "%s: ", path);
 		return NULL;
 	}
@@ -273,7 +289,7 @@ kd_image_free (KdImage *image)
 KdImage *
 kd_image_dwarf_view (KdImage *image)
 {
-	if (!image->dwarf_view && !image->dwarf_view_failed && image->path) {
+	if (!image->dwarf_view && !image->dwarf_view_failed && kd_image_path (image)) {
 		KdImageOptions options = {.path = image->path,
 			.cache_dir = image->cache_dir,
 			.no_cache = image->cache_dir == NULL,
@@ -288,7 +304,13 @@ kd_image_dwarf_view (KdImage *image)
 const char *
 kd_image_path (const KdImage *image)
 {
-	return image->path;
+	return image->from_memory ? NULL : image->path;
+}
+
+const char *
+kd_image_name (const KdImage *image)
+{
+	return image->path && !image->from_memory ? image->path : "the kernel's memory";
 }
 
 uint16_t
@@ -307,7 +329,9 @@ kd_image_build_id (const KdImage *image, size_t *ret_len)
 const char *
 kd_image_symbols_from (const KdImage *image)
 {
-	return image->index.tables[KD_INDEX_SYMBOLS].nr ? "elf" : NULL;
+	if (!image->index.tables[KD_INDEX_SYMBOLS].nr)
+		return NULL;
+	return image->from_memory ? "kallsyms" : "elf";
 }
 
 const char *
@@ -323,6 +347,12 @@ kd_image_lines_from (const KdImage *image)
 			       kd_elf_section (&image->elf, ".debug_info")
 		       ? "dwarf"
 		       : NULL;
+}
+
+const char *
+kd_image_cfi_from (const KdImage *image)
+{
+	return image->index.tables[KD_INDEX_FDES].nr ? "dwarf" : NULL;
 }
 
 const void *

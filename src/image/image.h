@@ -32,6 +32,9 @@ typedef struct {
 	const char *const *debug_dirs; /* NULL-terminated, before /usr/lib/debug; may be NULL */
 	const char *cache_dir;         /* NULL: ${XDG_CACHE_HOME:-~/.cache}/kvmdbg */
 	gboolean no_cache;
+	/* `path` was made by kd_elf_write() out of memory: a damaged one is MISMATCH, and
+	 * kd_image_path() does not tell it. */
+	gboolean from_memory;
 	gboolean no_debuginfod;    /* asks no server, DEBUGINFOD_URLS or not */
 	GCancellable *cancellable; /* of waiting for one; may be NULL */
 	gboolean no_btf;           /* types from DWARF though BTF is there (tests) */
@@ -56,12 +59,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdImage, kd_image_free)
 KdImage *kd_image_open_btf (const void *btf, size_t len, KdImage *base, GError **error);
 
 const char *kd_image_path (const KdImage *image); /* NULL: from memory */
+const char *kd_image_name (const KdImage *image); /* its path, or for a message what it is */
 uint16_t kd_image_machine (const KdImage *image);
 const uint8_t *kd_image_build_id (const KdImage *image, size_t *ret_len);
-/* "elf", "btf" or "dwarf", "dwarf"; NULL where there is none. Static. */
+/* "elf" or "kallsyms" (from memory), "btf" or "dwarf", "dwarf"; NULL where there is none. Static.
+ */
 const char *kd_image_symbols_from (const KdImage *image);
 const char *kd_image_types_from (const KdImage *image);
 const char *kd_image_lines_from (const KdImage *image);
+const char *kd_image_cfi_from (const KdImage *image);
 /* Bytes of a loaded section or range at link-time address, as in the file; NULL where the file has
  * none. */
 const void *kd_image_bytes (KdImage *image, uint64_t addr, size_t len);
@@ -164,6 +170,11 @@ const KdType *kd_image_type_of_symbol (KdImage *image, const char *symbol);
  * time for a kernel, and then comes from the cache. NULL: unknown.
  */
 const KdType *kd_image_type_of_variable (KdImage *image, const char *symbol);
+/* The variables that BTF says are in a section, where from its start and how large. */
+typedef void (*KdSectionVariableFunc) (
+	const char *name, uint64_t offset, uint64_t size, void *data);
+void kd_image_section_variables (
+	KdImage *image, const char *section, KdSectionVariableFunc func, void *data);
 /*
  * Finds a member by path "a.b[3].c", through anonymous structs and unions. FALSE: `*ret_bad` (new
  * string) says which part has no such member, and of which type.

@@ -50,8 +50,8 @@ static const size_t entry_sizes[KD_INDEX_NR_TABLES] = {
  * Four independent lanes of multiply and rotate: at memory speed, so that a warm attach can afford
  * to check the whole file. It finds accidents, not attackers.
  */
-static uint64_t
-checksum (const uint8_t *data, size_t len)
+uint64_t
+kd_index_checksum (const uint8_t *data, size_t len)
 {
 	uint64_t lane[4] = {0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9, 0x94d049bb133111eb, len};
 	size_t i = 0;
@@ -75,7 +75,7 @@ static uint64_t
 block_checksum (const uint8_t *data, size_t len)
 {
 	const size_t from = offsetof (Header, checksum) + sizeof (uint64_t);
-	return checksum (data + from, len - from);
+	return kd_index_checksum (data + from, len - from);
 }
 
 void
@@ -83,9 +83,9 @@ kd_index_key_init (KdIndexKey *key, const KdElf *elf, KdIndexFlavour flavour)
 {
 	*key = (KdIndexKey){.build_id_len = (uint32_t)elf->build_id_len, .file_len = elf->len};
 	memcpy (key->build_id, elf->build_id, elf->build_id_len);
-	key->layout = checksum (elf->data, sizeof (Elf64_Ehdr)) + flavour;
+	key->layout = kd_index_checksum (elf->data, sizeof (Elf64_Ehdr)) + flavour;
 	if (elf->nr_sections)
-		key->layout ^= checksum (
+		key->layout ^= kd_index_checksum (
 			elf->data + elf->section_table, elf->nr_sections * sizeof (Elf64_Shdr));
 }
 

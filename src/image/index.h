@@ -116,6 +116,9 @@ gboolean kd_index_claimed_key (const void *data, size_t len, KdIndexKey *ret_key
 gboolean kd_index_load (KdIndex *index, const char *cache_dir, const KdIndexKey *key);
 void kd_index_store (const GByteArray *block, const char *cache_dir, const KdIndexKey *key);
 
+/* At memory speed; finds accidents, not attackers. */
+uint64_t kd_index_checksum (const uint8_t *data, size_t len);
+
 uint32_t kd_index_hash (const char *name);
 
 /* Fills a power-of-two table of at least 1.5 * nr slots. */

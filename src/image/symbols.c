@@ -257,6 +257,8 @@ kd_image_symbol_by_addr (const KdImage *image, uint64_t addr, KdSymbol *ret_symb
 	/* None with a size covers it: labels reach to the next symbol of their section. */
 	if (low == 0 || symbols[low - 1].size != 0)
 		return FALSE;
+	if (symbols[low - 1].addr == addr)
+		return symbol_at_index (image, low - 1, ret_symbol);
 	const KdElfSection *section = kd_elf_section_at (&image->elf, addr);
 	if (!section || section - image->elf.sections != symbols[low - 1].section)
 		return FALSE;

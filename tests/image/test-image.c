@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "image/elf-write.h"
 #include "image/image.h"
 
 /* argv[1…]: sample.c as compiled for each machine there is a compiler for. */
@@ -263,6 +264,78 @@ test_lines (void)
 	g_assert_cmpuint (none->len, ==, 0);
 }
 
+/* --- written out of memory --- */
+
+static char *
+write_elf (void)
+{
+	static const char strings[] = "\0first\0second";
+	static const Elf64_Sym symbols[] = {{0},
+		{1, ELF64_ST_INFO (STB_LOCAL, STT_FUNC), 0, 1, 0x1000, 16},
+		{7, ELF64_ST_INFO (STB_GLOBAL, STT_OBJECT), 0, 2, 0x2000, 0}};
+	static const uint8_t notes[] = {4, 0, 0, 0, 4, 0, 0, 0, NT_GNU_BUILD_ID, 0, 0, 0, 'G', 'N',
+		'U', 0, 0xde, 0xad, 0xbe, 0xef};
+	static const KdElfPart parts[] = {{".text", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR},
+		{".data", SHT_PROGBITS, SHF_ALLOC | SHF_WRITE},
+		{".symtab", SHT_SYMTAB, .bytes = symbols, .len = sizeof symbols, .link = 4,
+			.info = 1},
+		{".strtab", SHT_STRTAB, .bytes = strings, .len = sizeof strings},
+		{".notes", SHT_NOTE, SHF_ALLOC, 0x3000, notes, sizeof notes}};
+	g_autoptr (GError) error = NULL;
+	char *path;
+	int fd = g_file_open_tmp ("kd-image-XXXXXX", &path, NULL);
+
+	g_assert_true (kd_elf_write (fd, EM_AARCH64, parts, G_N_ELEMENTS (parts), &error));
+	g_assert_no_error (error);
+	close (fd);
+	return path;
+}
+
+static void
+test_written (void)
+{
+	g_autofree char *path = write_elf(), *whole = NULL;
+	const KdImageOptions options = {.path = path, .no_cache = TRUE, .from_memory = TRUE};
+	g_autoptr (KdImage) image = kd_image_open (&options, NULL);
+	g_autoptr (GError) error = NULL;
+	size_t id_len;
+	KdSymbol symbol;
+	gsize len;
+
+	g_assert_nonnull (image);
+	g_assert_null (kd_image_path (image));
+	g_assert_cmpstr (kd_image_symbols_from (image), ==, "kallsyms");
+	g_assert_null (kd_image_lines_from (image));
+	g_assert_cmpuint (kd_image_machine (image), ==, EM_AARCH64);
+	g_assert_cmpint (kd_image_build_id (image, &id_len)[3], ==, 0xef);
+	g_assert_cmpuint (id_len, ==, 4);
+	g_assert_true (kd_image_symbol_by_addr (image, 0x100f, &symbol));
+	g_assert_cmpstr (symbol.name, ==, "first");
+	g_assert_cmpint (symbol.kind, ==, 't');
+	g_assert_false (kd_image_symbol_by_addr (image, 0x1010, &symbol));
+	/* No size: known where it begins. */
+	g_assert_true (kd_image_symbol_by_addr (image, 0x2000, &symbol));
+	g_assert_cmpint (symbol.kind, ==, 'D');
+	g_assert_false (kd_image_symbol_by_addr (image, 0x2001, &symbol));
+	g_assert_nonnull (kd_image_bytes (image, 0x3000, 20));
+
+	/* One bit anywhere, and its end. */
+	g_assert_true (g_file_get_contents (path, &whole, &len, NULL));
+	for (gsize i = 0; i < len; i++) {
+		whole[i] ^= 4;
+		g_assert_false (kd_elf_is_as_written (whole, len));
+		whole[i] ^= 4;
+	}
+	g_assert_true (kd_elf_is_as_written (whole, len));
+	g_assert_false (kd_elf_is_as_written (whole, len - 1));
+	g_assert_false (kd_elf_is_as_written (whole, 3));
+	whole[len / 2] ^= 1;
+	g_assert_true (g_file_set_contents (path, whole, (gssize)len, NULL));
+	g_assert_null (kd_image_open (&options, &error));
+	g_assert_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH);
+	unlink (path);
+}
+
 /* --- CFI --- */
 
 static void
@@ -317,7 +390,8 @@ main (int argc, char **argv)
 		const char *name;
 		void (*func) (void);
 	} tests[] = {{"refused", test_refused}, {"build-id", test_build_id}, {"find", test_find},
-		{"symbols", test_symbols}, {"lines", test_lines}, {"cfi", test_cfi}};
+		{"symbols", test_symbols}, {"lines", test_lines}, {"cfi", test_cfi},
+		{"written", test_written}};
 
 	g_test_init (&argc, &argv, NULL);
 	g_autofree char *absolute = g_canonicalize_filename (argv[1], NULL);

@@ -101,6 +101,8 @@ typedef struct {
 	uint64_t image_align;       /* physical alignment every loader keeps to */
 	const char *image_magic;    /* stands at image_magic_offset of an image; NULL none */
 	uint64_t image_magic_offset;
+	/* The image's first byte is at the multiple of this in front of _stext; 0: not known. */
+	uint64_t load_align;
 	unsigned vector_slots;     /* vectors may stand this many slots behind their symbol, */
 	uint64_t vector_slot_size; /* each of this size (hardening variants) */
 	const char *const *vector_symbols; /* what a vector register may hold; NULL-terminated */
@@ -195,6 +197,12 @@ struct KdArch {
 	 * as one. NULL: there is no such thing.
 	 */
 	gboolean (*far_jump_before) (const uint8_t code[KD_CALL_BYTES_MAX]);
+	/*
+	 * The addresses that `code` names by itself, some of which it may not use: how many of at
+	 * most `max`. NULL: not known how.
+	 */
+	unsigned (*data_refs) (
+		const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_refs, unsigned max);
 	/* Functions whose name starts so jump to where a register points; NULL none. */
 	const char *thunk_prefix;
 	unsigned insn_align; /* instructions start at multiples of this */

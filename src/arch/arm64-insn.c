@@ -221,3 +221,98 @@ kd_arm64_decode (uint32_t insn, uint64_t addr, KdArm64Insn *ret_insn)
 	*ret_insn = (KdArm64Insn){
 		.kind = KD_ARM64_OTHER, .rt2 = KD_ARM64_NO_REG, .writes = may_write (insn)};
 }
+
+/* --- addresses of data --- */
+
+#define CALLER_SAVED 0x7ffff /* X0 to X18, AAPCS64 6.1.1 */
+
+typedef struct {
+	uint64_t value[32];
+	uint32_t known;
+	uint64_t *refs;
+	unsigned nr, max;
+} DataRefs;
+
+static void
+take_ref (DataRefs *data, uint64_t addr)
+{
+	if (data->nr < data->max)
+		data->refs[data->nr++] = addr;
+}
+
+static void
+set_value (DataRefs *data, unsigned reg, uint64_t value)
+{
+	data->value[reg] = value;
+	data->known |= gpr_bit (reg);
+}
+
+/* `insn` is decoded, and its base register known. */
+static void
+take_access (DataRefs *data, const KdArm64Insn *insn)
+{
+	uint64_t base = data->value[insn->rn], next = base + (uint64_t)insn->imm;
+	uint64_t at = insn->index == KD_ARM64_POST_INDEX ? base : next;
+
+	take_ref (data, at);
+	if (insn->rt2 != KD_ARM64_NO_REG)
+		take_ref (data, at + 8);
+	data->known &= ~insn->writes;
+	if (insn->index != KD_ARM64_OFFSET)
+		set_value (data, insn->rn, next);
+}
+
+static void
+take_decoded (DataRefs *data, const KdArm64Insn *insn)
+{
+	uint64_t base = data->value[insn->rn], moved = data->value[insn->rm];
+	gboolean base_known = data->known & gpr_bit (insn->rn);
+	gboolean moved_known = data->known & gpr_bit (insn->rm);
+
+	if (base_known && (insn->kind == KD_ARM64_LOAD || insn->kind == KD_ARM64_STORE)) {
+		take_access (data, insn);
+		return;
+	}
+	data->known &= ~insn->writes;
+	if (insn->kind == KD_ARM64_BL || insn->kind == KD_ARM64_BLR)
+		data->known &= ~CALLER_SAVED;
+	if (insn->kind == KD_ARM64_ADD && base_known) {
+		set_value (data, insn->rd, base + (uint64_t)insn->imm);
+		take_ref (data, base + (uint64_t)insn->imm);
+	} else if (insn->kind == KD_ARM64_MOV && moved_known)
+		set_value (data, insn->rd, moved);
+}
+
+unsigned
+kd_arm64_data_refs (
+	const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_refs, unsigned max)
+{
+	DataRefs data = {.refs = ret_refs, .max = max};
+
+	for (size_t at = 0; at + 4 <= len && data.nr < max; at += 4) {
+		uint32_t insn = (uint32_t)code[at] | (uint32_t)code[at + 1] << 8 |
+				(uint32_t)code[at + 2] << 16 | (uint32_t)code[at + 3] << 24;
+		unsigned rn = field (insn, 5, 5);
+		KdArm64Insn decoded;
+
+		if ((insn & 0x1f000000) == 0x10000000) { /* ADR, ADRP */
+			uint64_t imm =
+				(uint64_t)signed_field (insn, 5, 19) << 2 | field (insn, 29, 2);
+			gboolean is_page = insn >> 31;
+			uint64_t base = is_page ? (addr + at) & ~0xfffULL : addr + at;
+
+			set_value (&data, field (insn, 0, 5), base + (is_page ? imm << 12 : imm));
+			if (!is_page)
+				take_ref (&data, base + imm);
+			continue;
+		}
+		/* Loads and stores of less than 64 bits, unsigned offset. */
+		if ((insn & 0x3f000000) == 0x39000000 && insn >> 30 != 3 &&
+			(data.known & gpr_bit (rn)))
+			take_ref (&data,
+				data.value[rn] + ((uint64_t)field (insn, 10, 12) << (insn >> 30)));
+		kd_arm64_decode (insn, addr + at, &decoded);
+		take_decoded (&data, &decoded);
+	}
+	return data.nr;
+}

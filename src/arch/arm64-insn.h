@@ -58,3 +58,10 @@ typedef struct {
 
 /* Never fails: what is not known is OTHER with all it could change in `writes`. */
 void kd_arm64_decode (uint32_t insn, uint64_t addr, KdArm64Insn *ret_insn);
+
+/*
+ * The addresses that code names by itself (ADRP and what adds to it), as far as that is seen
+ * without following branches: how many of at most `max`. Some may be none that it uses.
+ */
+unsigned kd_arm64_data_refs (
+	const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_refs, unsigned max);

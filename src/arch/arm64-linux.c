@@ -114,6 +114,7 @@ const KdArchLinux kd_arm64_linux = {
 	.image_align = 64 << 10,
 	.image_magic = "ARM\x64", /* Documentation/arm64/booting.rst */
 	.image_magic_offset = 56,
+	.load_align = 2 << 20, /* the same, since 5.8 with no offset */
 	.vector_slots = 4,
 	.vector_slot_size = 2048,
 	.vector_symbols = vector_symbols,

@@ -287,5 +287,6 @@ const KdArch kd_arch_arm64 = {
 	.linux_layout = &kd_arm64_linux,
 	.call_before = call_before,
 	.jump_at = jump_at,
+	.data_refs = kd_arm64_data_refs,
 	.insn_align = 4,
 };

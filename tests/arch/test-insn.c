@@ -127,6 +127,38 @@ test_jump_at (void)
 	g_assert_cmphex (target, ==, 1);
 }
 
+static void
+test_data_refs (void)
+{
+	/* As compilers write it: an anchor's page, its members behind calls, over moves. */
+	static const uint32_t code[] = {
+		0xb0000015,          /* adrp x21, AT's page + 0x1000 */
+		0x911462b5,          /* add x21, x21, #0x518 */
+		0xaa1503e0,          /* mov x0, x21 */
+		0x94000001,          /* bl */
+		0xaa1503e5,          /* mov x5, x21 */
+		0xf84200a0 | 0x0c00, /* ldr x0, [x5, #32]! */
+		0xf9400400,          /* ldr x0, [x0, #8]: not known what of */
+		0xa9408aa2,          /* ldp x2, x2.., [x21, #8] */
+		0xb94012a1,          /* ldr w1, [x21, #16] */
+		0x10000040,          /* adr x0, . + 8 */
+	};
+	const uint64_t anchor = (AT & ~0xfffULL) + 0x1000 + 0x518;
+	const uint64_t want[] = {
+		anchor, anchor + 32, anchor + 8, anchor + 16, anchor + 16, AT + 36 + 8};
+	uint64_t refs[8];
+
+	g_assert_cmpuint (kd_arm64_data_refs ((const uint8_t *)code, sizeof code, AT, refs,
+				  G_N_ELEMENTS (refs)),
+		==, G_N_ELEMENTS (want));
+	for (size_t i = 0; i < G_N_ELEMENTS (want); i++)
+		g_assert_cmphex (refs[i], ==, want[i]);
+	/* Cut short, by room and by length. */
+	g_assert_cmpuint (
+		kd_arm64_data_refs ((const uint8_t *)code, sizeof code, AT, refs, 2), ==, 2);
+	g_assert_cmpuint (kd_arm64_data_refs ((const uint8_t *)code, 7, AT, refs, 2), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -139,5 +171,6 @@ main (int argc, char **argv)
 	g_test_add_func ("/arm64-insn/sysreg", test_sysreg);
 	g_test_add_func ("/arm64-insn/call-before", test_call_before);
 	g_test_add_func ("/arm64-insn/jump-at", test_jump_at);
+	g_test_add_func ("/arm64-insn/data-refs", test_data_refs);
 	return g_test_run();
 }

@@ -15,7 +15,9 @@
 
 typedef struct {
 	KdTarget *target;
-	KdImage *image;
+	KdSymbolAddrFunc lookup; /* symbols, at the addresses `base` is one of */
+	void *lookup_data;
+	const char *path; /* of the file; NULL: symbols from elsewhere */
 	const KdArchLinux *layout;
 	const uint8_t *id; /* the file's build-id; NULL none */
 	size_t id_len;
@@ -25,7 +27,7 @@ typedef struct {
 	const uint8_t *banner; /* without has_id: what must stand at banner_offset */
 	uint64_t banner_offset;
 	size_t banner_len;
-	uint64_t forced_virt;  /* --force: where the image is mapped; 0: as the file says */
+	uint64_t forced_virt;  /* where the image is mapped, if that is known already; else 0 */
 	uint64_t probe_offset; /* from base: a byte that the kernel's tables must map */
 } Finder;
 
@@ -61,17 +63,8 @@ read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
 	return kd_target_read_phys (data, pa, buf, len, error);
 }
 
-typedef struct {
-	uint64_t va, pa;
-	gboolean is_kernel_va;
-	KdRegime regime; /* what maps it there, with is_kernel_va */
-} VectorPlace;
-
-typedef gboolean (*VectorFunc) (const VectorPlace *vector, void *data);
-
-/* Each different place exception vectors are at, until `func` says FALSE. */
-static void
-foreach_vector (KdTarget *target, VectorFunc func, void *data)
+void
+kd_vectors_foreach (KdTarget *target, KdVectorFunc func, void *data)
 {
 	const KdArchLinux *layout = kd_target_arch (target)->linux_layout;
 	g_autoptr (GArray) seen = g_array_new (FALSE, FALSE, sizeof (uint64_t));
@@ -95,7 +88,7 @@ foreach_vector (KdTarget *target, VectorFunc func, void *data)
 			if (walk.status != KD_WALK_MAPPED || !is_new)
 				continue;
 			g_array_append_val (seen, walk.pa);
-			const VectorPlace place = {bases[i].va, walk.pa,
+			const KdVectorPlace place = {bases[i].va, walk.pa,
 				!bases[i].is_phys && bases[i].regime.upper, bases[i].regime};
 
 			more = func (&place, data);
@@ -122,39 +115,74 @@ is_ours_at (const Finder *finder, uint64_t phys_base, GError **error)
 
 /* Where the file says its own build-id lies, and the banner for files that have none. */
 static gboolean
-prepare (Finder *finder, KdTarget *target, KdImage *image, GError **error)
+lookup (const Finder *finder, const char *name, uint64_t *ret_addr)
 {
-	const KdArchLinux *layout = kd_target_arch (target)->linux_layout;
-	KdSymbol base, end, notes, notes_end, banner;
-	size_t offset, len;
+	return finder->lookup (finder->lookup_data, name, ret_addr);
+}
 
-	*finder = (Finder){.target = target, .image = image, .layout = layout};
-	if (!kd_image_symbol_by_name (image, layout->base_symbol, &base) ||
-		!kd_image_symbol_by_name (image, layout->end_symbol, &end) ||
-		end.addr <= base.addr || end.addr - base.addr > (1ULL << 32)) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-			"%s: no symbols %s and %s, so it is no vmlinux", kd_image_path (image),
-			layout->base_symbol, layout->end_symbol);
+static gboolean
+image_lookup (void *data, const char *name, uint64_t *ret_addr)
+{
+	KdSymbol symbol;
+
+	if (!kd_image_symbol_by_name (data, name, &symbol))
 		return FALSE;
-	}
-	finder->base = base.addr;
-	finder->end = end.addr;
-	finder->id = kd_image_build_id (image, &finder->id_len);
-	if (finder->id && kd_image_symbol_by_name (image, "__start_notes", &notes) &&
-		kd_image_symbol_by_name (image, "__stop_notes", &notes_end) &&
-		notes_end.addr > notes.addr && notes_end.addr - notes.addr <= NOTES_MAX) {
-		len = (size_t)(notes_end.addr - notes.addr);
-		const void *bytes = kd_image_bytes (image, notes.addr, len);
+	*ret_addr = symbol.addr;
+	return TRUE;
+}
 
-		if (bytes && kd_notes_find_build_id (bytes, len, &offset, &len) &&
-			len == finder->id_len) {
-			finder->id_offset = notes.addr + offset - base.addr;
-			finder->has_id = TRUE;
-		}
+static gboolean
+prepare (Finder *finder, GError **error)
+{
+	finder->layout = kd_target_arch (finder->target)->linux_layout;
+	if (lookup (finder, finder->layout->base_symbol, &finder->base) &&
+		lookup (finder, finder->layout->end_symbol, &finder->end) &&
+		finder->end > finder->base && finder->end - finder->base <= (1ULL << 32))
+		return TRUE;
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+		"%s: no symbols %s and %s, so it is no vmlinux",
+		finder->path ? finder->path : "kallsyms in memory", finder->layout->base_symbol,
+		finder->layout->end_symbol);
+	return FALSE;
+}
+
+static gboolean
+notes_range (const Finder *finder, uint64_t *ret_start, size_t *ret_len)
+{
+	uint64_t end;
+
+	if (!lookup (finder, "__start_notes", ret_start) ||
+		!lookup (finder, "__stop_notes", &end) || *ret_start < finder->base ||
+		end <= *ret_start || end - *ret_start > NOTES_MAX)
+		return FALSE;
+	*ret_len = (size_t)(end - *ret_start);
+	return TRUE;
+}
+
+/* Where the file says its own build-id lies, and the banner for files that have none. */
+static gboolean
+prepare_image (Finder *finder, KdTarget *target, KdImage *image, GError **error)
+{
+	uint64_t notes, banner;
+	size_t offset, len;
+	const void *bytes;
+
+	*finder = (Finder){.target = target,
+		.lookup = image_lookup,
+		.lookup_data = image,
+		.path = kd_image_name (image)};
+	if (!prepare (finder, error))
+		return FALSE;
+	finder->id = kd_image_build_id (image, &finder->id_len);
+	if (finder->id && notes_range (finder, &notes, &len) &&
+		(bytes = kd_image_bytes (image, notes, len)) &&
+		kd_notes_find_build_id (bytes, len, &offset, &len) && len == finder->id_len) {
+		finder->id_offset = notes + offset - finder->base;
+		finder->has_id = TRUE;
 	}
-	if (!finder->has_id && kd_image_symbol_by_name (image, "linux_banner", &banner)) {
-		finder->banner = kd_image_bytes (image, banner.addr, KD_BUILD_ID_MAX);
-		finder->banner_offset = banner.addr - base.addr;
+	if (!finder->has_id && lookup (finder, "linux_banner", &banner)) {
+		finder->banner = kd_image_bytes (image, banner, KD_BUILD_ID_MAX);
+		finder->banner_offset = banner - finder->base;
 		finder->banner_len = KD_BUILD_ID_MAX;
 	}
 	finder->probe_offset = finder->has_id   ? finder->id_offset
@@ -172,7 +200,7 @@ typedef struct {
 } VectorSearch;
 
 static gboolean
-try_vector (const VectorPlace *vector, void *data)
+try_vector (const KdVectorPlace *vector, void *data)
 {
 	VectorSearch *search = data;
 	const Finder *finder = search->finder;
@@ -180,14 +208,13 @@ try_vector (const VectorPlace *vector, void *data)
 	const KdArchLinux *layout = finder->layout;
 
 	for (const char *const *name = layout->vector_symbols; *name; name++) {
-		KdSymbol symbol;
+		uint64_t addr;
 
-		if (!kd_image_symbol_by_name (finder->image, *name, &symbol) ||
-			symbol.addr < finder->base)
+		if (!lookup (finder, *name, &addr) || addr < finder->base)
 			continue;
 		for (unsigned slot = 0; slot < layout->vector_slots; slot++) {
 			uint64_t base =
-				pa - (symbol.addr - finder->base) - slot * layout->vector_slot_size;
+				pa - (addr - finder->base) - slot * layout->vector_slot_size;
 
 			if (base % layout->image_align || base > pa ||
 				!is_ours_at (finder, base, NULL))
@@ -211,9 +238,8 @@ typedef struct {
 	uint64_t phys_base;
 } ForceSearch;
 
-/* The byte at `va` is mapped, in one piece of physical memory with the vectors. */
-static gboolean
-is_mapped_with (KdTarget *target, const VectorPlace *vector, uint64_t va, uint64_t *ret_map_size)
+gboolean
+kd_vector_maps (KdTarget *target, const KdVectorPlace *vector, uint64_t va, uint64_t *ret_map_size)
 {
 	KdWalk walk;
 
@@ -224,11 +250,11 @@ is_mapped_with (KdTarget *target, const VectorPlace *vector, uint64_t va, uint64
 
 /* How many bytes in front of the vectors are. */
 static uint64_t
-mapped_below (KdTarget *target, const VectorPlace *vector)
+mapped_below (KdTarget *target, const KdVectorPlace *vector)
 {
 	uint64_t start = vector->va, size;
 
-	while (vector->va - start < IMAGE_MAX && is_mapped_with (target, vector, start - 1, &size))
+	while (vector->va - start < IMAGE_MAX && kd_vector_maps (target, vector, start - 1, &size))
 		start -= ((start - 1) & (size - 1)) + 1;
 	return vector->va - start;
 }
@@ -252,22 +278,20 @@ is_image_start (const Finder *finder, uint64_t pa)
  * The file only tells how far behind its first byte that is.
  */
 static gboolean
-try_mapping (const VectorPlace *vector, void *data)
+try_mapping (const KdVectorPlace *vector, void *data)
 {
 	ForceSearch *search = data;
 	Finder *finder = search->finder;
-	uint64_t below, head = 0, size, at;
-	KdSymbol text;
+	uint64_t below, head = 0, size, at, text;
 
 	if (!vector->is_kernel_va)
 		return TRUE;
 	below = mapped_below (finder->target, vector);
 	at = vector->va - below + ((uint64_t)MAPPED_PAGES_MIN << vector->regime.page_shift) - 1;
-	if (!is_image_start (finder, vector->pa - below) &&
-		kd_image_symbol_by_name (finder->image, "_stext", &text) &&
-		text.addr > finder->base)
-		head = text.addr - finder->base;
-	if (!is_mapped_with (finder->target, vector, at, &size) || below + head > vector->pa ||
+	if (!is_image_start (finder, vector->pa - below) && lookup (finder, "_stext", &text) &&
+		text > finder->base)
+		head = text - finder->base;
+	if (!kd_vector_maps (finder->target, vector, at, &size) || below + head > vector->pa ||
 		(vector->pa - below - head) % finder->layout->image_align)
 		return TRUE;
 	finder->probe_offset = below + head;
@@ -318,7 +342,7 @@ find_by_alignment (const Finder *finder, uint64_t *ret_phys_base)
 }
 
 static gboolean
-scan_near (const VectorPlace *vector, void *data)
+scan_near (const KdVectorPlace *vector, void *data)
 {
 	void **args = data;
 	uint64_t from = vector->pa > IMAGE_MAX ? vector->pa - IMAGE_MAX : 0;
@@ -354,7 +378,7 @@ kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 	unsigned nr;
 
 	*ret_notes = (KdMemoryNotes){0};
-	foreach_vector (target, scan_near, args);
+	kd_vectors_foreach (target, scan_near, args);
 	left = memory_is_fast (target) ? G_MAXUINT64 : SLOW_SCAN_MAX;
 	if (ret_notes->ids && ret_notes->ids->len)
 		left = 0;
@@ -382,8 +406,8 @@ set_mismatch (const Finder *finder, const KdMemoryNotes *notes, gboolean force, 
 
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_MISMATCH,
 			"%s is of another kernel: its build-id is %s, the running %s has %s (%s)",
-			kd_image_path (finder->image), file_id,
-			notes->release ? notes->release : "kernel", memory_id,
+			finder->path, file_id, notes->release ? notes->release : "kernel",
+			memory_id,
 			force ? "and where its image begins is not to be seen at this moment: try "
 				"again at another stop"
 			      : "--force uses it all the same");
@@ -394,22 +418,27 @@ set_mismatch (const Finder *finder, const KdMemoryNotes *notes, gboolean force, 
 }
 
 static gboolean
-find_phys_base (Finder *finder, gboolean force, uint64_t *ret_phys_base, GError **error)
+find_by_vectors (const Finder *finder, uint64_t *ret_phys_base)
 {
 	VectorSearch search = {.finder = finder};
+
+	kd_vectors_foreach (finder->target, try_vector, &search);
+	*ret_phys_base = search.phys_base;
+	return search.found;
+}
+
+static gboolean
+find_phys_base (Finder *finder, gboolean force, uint64_t *ret_phys_base, GError **error)
+{
 	g_auto (KdMemoryNotes) notes = {0};
 
-	foreach_vector (finder->target, try_vector, &search);
-	if (search.found) {
-		*ret_phys_base = search.phys_base;
-		return TRUE;
-	}
-	if (finder->has_id && find_by_alignment (finder, ret_phys_base))
+	if (find_by_vectors (finder, ret_phys_base) ||
+		(finder->has_id && find_by_alignment (finder, ret_phys_base)))
 		return TRUE;
 	if (force) {
 		ForceSearch forced = {.finder = finder};
 
-		foreach_vector (finder->target, try_mapping, &forced);
+		kd_vectors_foreach (finder->target, try_mapping, &forced);
 		if (forced.found) {
 			*ret_phys_base = forced.phys_base;
 			return TRUE;
@@ -428,7 +457,7 @@ typedef struct {
 } VirtSearch;
 
 static gboolean
-virt_from_vector (const VectorPlace *vector, void *data)
+virt_from_vector (const KdVectorPlace *vector, void *data)
 {
 	VirtSearch *search = data;
 	uint64_t offset = vector->pa - search->phys_base;
@@ -443,13 +472,12 @@ virt_from_vector (const VectorPlace *vector, void *data)
 static uint64_t
 virt_from_memory (const Finder *finder, uint64_t phys_base)
 {
-	uint64_t voffset, virt_base;
-	KdSymbol symbol;
+	uint64_t voffset, virt_base, addr;
 
 	if (!finder->layout->voffset_symbol ||
-		!kd_image_symbol_by_name (finder->image, finder->layout->voffset_symbol, &symbol) ||
-		!kd_target_read_phys (finder->target, phys_base + (symbol.addr - finder->base),
-			&voffset, sizeof voffset, NULL))
+		!lookup (finder, finder->layout->voffset_symbol, &addr) ||
+		!kd_target_read_phys (finder->target, phys_base + (addr - finder->base), &voffset,
+			sizeof voffset, NULL))
 		return 0;
 	virt_base = finder->layout->virt_of_image (GUINT64_FROM_LE (voffset), phys_base);
 	/* Not set until early boot has done so; anything at all where the file is another kernel's.
@@ -473,11 +501,10 @@ find_regime (const Finder *finder, KdKernelPlace *place)
 {
 	KdRegime guesses[KD_ROOT_REGIMES_MAX], regime;
 	uint64_t root = 0;
-	KdSymbol symbol;
 	unsigned nr;
 
-	if (kd_image_symbol_by_name (finder->image, finder->layout->root_symbol, &symbol))
-		root = place->phys_base + (symbol.addr - finder->base);
+	if (lookup (finder, finder->layout->root_symbol, &root))
+		root += place->phys_base - finder->base;
 	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (finder->target); cpu++) {
 		if (!kd_target_cpu_regime (finder->target, cpu, KD_REGIME_KERNEL, &regime, NULL))
 			continue;
@@ -517,9 +544,21 @@ find_virtual (const Finder *finder, KdKernelPlace *place)
 	place->virt_base = virt_from_memory (finder, place->phys_base);
 	if (place->virt_base && find_regime (finder, place))
 		return TRUE;
-	foreach_vector (finder->target, virt_from_vector, &search);
+	kd_vectors_foreach (finder->target, virt_from_vector, &search);
 	place->virt_base = search.virt_base;
 	return place->virt_base && find_regime (finder, place);
+}
+
+static gboolean
+find_tables (const Finder *finder, KdKernelPlace *place, GError **error)
+{
+	if (find_virtual (finder, place))
+		return TRUE;
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+		"the kernel's image lies at physical 0x%" PRIx64
+		", but no tables map it (too early in boot?)",
+		place->phys_base);
+	return FALSE;
 }
 
 gboolean
@@ -529,20 +568,81 @@ kd_find_kernel (
 	KdKernelPlace place = {0};
 	Finder finder;
 
-	if (!prepare (&finder, target, image, error) ||
-		!find_phys_base (&finder, force, &place.phys_base, error))
+	if (!prepare_image (&finder, target, image, error) ||
+		!find_phys_base (&finder, force, &place.phys_base, error) ||
+		!find_tables (&finder, &place, error))
 		return FALSE;
-	if (!find_virtual (&finder, &place)) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
-			"the kernel's image lies at physical 0x%" PRIx64
-			", but no tables map it (too early in boot?)",
-			place.phys_base);
-		return FALSE;
-	}
 	if (finder.has_id && is_ours_at (&finder, place.phys_base, NULL)) {
 		memcpy (place.id, finder.id, finder.id_len);
 		place.id_len = finder.id_len;
 	}
+	*ret_place = place;
+	return TRUE;
+}
+
+gboolean
+kd_is_kernel_of (KdTarget *target, KdImage *image)
+{
+	Finder finder;
+	uint64_t phys_base;
+
+	return prepare_image (&finder, target, image, NULL) && finder.has_id &&
+	       find_by_vectors (&finder, &phys_base);
+}
+
+/* --- without a file --- */
+
+/* The id that the notes between these symbols have. */
+static void
+read_id (const Finder *finder, KdKernelPlace *place)
+{
+	uint8_t bytes[NOTES_MAX];
+	uint64_t notes;
+	size_t offset, len;
+
+	if (!notes_range (finder, &notes, &len) ||
+		!kd_target_read_phys (finder->target, place->phys_base + (notes - finder->base),
+			bytes, len, NULL) ||
+		!kd_notes_find_build_id (bytes, len, &offset, &len))
+		return;
+	memcpy (place->id, bytes + offset, len);
+	place->id_len = len;
+}
+
+gboolean
+kd_find_kernel_by_symbols (KdTarget *target, KdSymbolAddrFunc func, void *data,
+	KdKernelPlace *ret_place, GError **error)
+{
+	static const char start[] = "Linux version ";
+	Finder finder = {.target = target,
+		.lookup = func,
+		.lookup_data = data,
+		.banner = (const uint8_t *)start,
+		.banner_len = sizeof start - 1};
+	KdKernelPlace place = {0};
+	uint64_t banner;
+
+	if (!prepare (&finder, error))
+		return FALSE;
+	if ((!lookup (&finder, "linux_banner", &banner) &&
+		    !lookup (&finder, KD_BANNER_COPY, &banner)) ||
+		banner < finder.base) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"kallsyms in memory has no data symbols (CONFIG_KALLSYMS_ALL)");
+		return FALSE;
+	}
+	finder.banner_offset = banner - finder.base;
+	finder.probe_offset = finder.banner_offset;
+	finder.forced_virt = finder.base;
+	if (!find_by_vectors (&finder, &place.phys_base) &&
+		!find_by_alignment (&finder, &place.phys_base)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+			"the image that kallsyms in memory is of is nowhere");
+		return FALSE;
+	}
+	if (!find_tables (&finder, &place, error))
+		return FALSE;
+	read_id (&finder, &place);
 	*ret_place = place;
 	return TRUE;
 }

@@ -12,6 +12,9 @@ typedef struct {
 	uint64_t addr;
 	uint32_t name; /* offset in the strings */
 	char kind;     /* nm's letter */
+	/* Not from kallsyms itself (data-symbols.h): then its size, 0 if that is unknown. */
+	gboolean is_added;
+	uint32_t size;
 } KdKallsymsEntry;
 
 /* Bytes of the view that hold tables; len 0: none. */

@@ -84,3 +84,11 @@ kd_kernel_orc_at (KdKernel *kernel, uint64_t addr, KdOrcEntry *ret_entry)
 		kernel->orc = load (kernel);
 	return kd_orc_find (&kernel->orc->table, addr, ret_entry);
 }
+
+gboolean
+kd_kernel_has_orc (const KdKernel *kernel)
+{
+	KdSymbol symbol;
+
+	return kd_image_symbol_by_name (kernel->image, "__start_orc_unwind", &symbol);
+}

@@ -9,3 +9,5 @@
  * its memory. FALSE: it has none there. Blocks while the table is read, once.
  */
 gboolean kd_kernel_orc_at (KdKernel *kernel, uint64_t addr, KdOrcEntry *ret_entry);
+/* TRUE: the kernel was built with such rules. */
+gboolean kd_kernel_has_orc (const KdKernel *kernel);

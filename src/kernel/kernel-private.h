@@ -18,6 +18,7 @@ struct KdKernel {
 	char *release;
 	char **debug_dirs; /* for the modules' files */
 	char *cache_dir;
+	gboolean no_files;      /* nor the modules' */
 	GPtrArray *extra_types; /* KdImage, of KdKernelOptions.types */
 	char *build_id;
 	char *file_build_id; /* NULL: the same */

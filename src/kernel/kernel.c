@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/nearest.h"
+#include "kernel/memory-image.h"
 #include "kernel/module.h"
 
 #define BANNER_MAX 256
@@ -46,33 +47,71 @@ check_machine (KdKernel *kernel, GError **error)
 	return FALSE;
 }
 
-/* No file was named: the running kernel's build-id leads to one. */
 static gboolean
-open_by_build_id (KdKernel *kernel, const KdKernelOptions *options, GError **error)
+open_candidate (
+	KdKernel *kernel, const KdKernelOptions *options, const KdMemoryBuildId *id, GError **error)
+{
+	kernel->image = open_image (kernel, options, NULL, id, error);
+	if (kernel->image && check_machine (kernel, error) &&
+		kd_find_kernel (kernel->target, kernel->image, FALSE, &kernel->place, error))
+		return TRUE;
+	g_clear_pointer (&kernel->image, kd_image_free);
+	return FALSE;
+}
+
+/* The running kernel's build-id leads to a file. `*ret_why` is said of memory where it does not. */
+static gboolean
+open_by_build_id (KdKernel *kernel, const KdKernelOptions *options, char **ret_why)
 {
 	g_auto (KdMemoryNotes) notes = {0};
 	g_autoptr (GError) first = NULL;
 
 	kd_find_running_build_ids (kernel->target, &notes);
-	for (guint i = 0; i < notes.ids->len; i++) {
-		const KdMemoryBuildId *candidate = &g_array_index (notes.ids, KdMemoryBuildId, i);
-		GError **ret_first = first ? NULL : &first;
-
-		kernel->image = open_image (kernel, options, NULL, candidate, ret_first);
-		if (kernel->image && check_machine (kernel, ret_first) &&
-			kd_find_kernel (
-				kernel->target, kernel->image, FALSE, &kernel->place, ret_first))
+	for (guint i = 0; i < notes.ids->len; i++)
+		if (open_candidate (kernel, options, &g_array_index (notes.ids, KdMemoryBuildId, i),
+			    first ? NULL : &first))
 			return TRUE;
-		g_clear_pointer (&kernel->image, kd_image_free);
-	}
-	if (!notes.ids->len) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+	if (!notes.ids->len)
+		*ret_why = g_strdup (
 			"no Linux in this machine's memory (yet): no build-id of a kernel");
-		return FALSE;
-	}
-	/* It names the build-id. */
-	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL, "Linux %s runs here: %s",
-		notes.release ? notes.release : "", first->message);
+	else /* It names the build-id. */
+		*ret_why = g_strdup_printf ("Linux %s runs here: %s",
+			notes.release ? notes.release : "", first->message);
+	return FALSE;
+}
+
+/*
+ * No file was named: the running kernel's build-id may lead to one, else its memory says much of
+ * what a file would.
+ */
+static gboolean
+open_unnamed (KdKernel *kernel, const KdKernelOptions *options, GError **error)
+{
+	g_autoptr (KdImage) cached = kd_memory_image_cached (kernel->target, options->cache_dir);
+	g_autoptr (GError) why_memory = NULL;
+	g_autofree char *why = NULL;
+
+	if (cached && !options->no_files) {
+		KdMemoryBuildId id = {.sure = TRUE};
+		const uint8_t *bytes = kd_image_build_id (cached, &id.len);
+
+		memcpy (id.id, bytes, id.len);
+		if (open_candidate (kernel, options, &id, NULL))
+			return TRUE;
+	} else if (!options->no_files && open_by_build_id (kernel, options, &why))
+		return TRUE;
+	if (!cached)
+		cached = kd_memory_image_make (kernel->target, options->cache_dir, &why_memory);
+	kernel->image = g_steal_pointer (&cached);
+	if (kernel->image &&
+		kd_find_kernel (kernel->target, kernel->image, FALSE, &kernel->place, &why_memory))
+		return TRUE;
+	if (g_error_matches (why_memory, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+		g_error_matches (why_memory, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST))
+		g_propagate_error (error, g_steal_pointer (&why_memory));
+	else
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL, "%s%s%s",
+			why ? why : "", why ? "; without a file: " : "", why_memory->message);
 	return FALSE;
 }
 
@@ -129,10 +168,12 @@ read_release (KdKernel *kernel)
 {
 	g_autofree char *banner = NULL;
 	g_auto (GStrv) words = NULL;
-	uint64_t addr;
+	KdSymbol symbol;
 
-	if (!kd_kernel_symbol_addr (kernel, "linux_banner", &addr, NULL) ||
-		!(banner = kd_kernel_read_cstring (kernel, addr, BANNER_MAX, NULL)))
+	if ((!kd_image_symbol_by_name (kernel->image, "linux_banner", &symbol) &&
+		    !kd_image_symbol_by_name (kernel->image, KD_BANNER_COPY, &symbol)) ||
+		!(banner = kd_kernel_read_cstring (
+			  kernel, symbol.addr + kd_kernel_kaslr_offset (kernel), BANNER_MAX, NULL)))
 		return NULL;
 	words = g_strsplit (banner, " ", 4);
 	if (g_strv_length (words) < 3 || strcmp (words[0], "Linux") != 0)
@@ -147,10 +188,13 @@ find_cpus (KdKernel *kernel)
 	uint8_t bytes[4];
 
 	kernel->nr_cpus = MAX (kd_target_nr_cpus (kernel->target), 1);
-	if (kd_kernel_symbol (kernel, "__per_cpu_offset", &symbol) && symbol.size >= 8) {
+	if (kd_kernel_symbol (kernel, "__per_cpu_offset", &symbol) &&
+		(symbol.size == 0 || symbol.size >= kernel->arch->pointer_size)) {
 		kernel->percpu_offsets = symbol.addr;
 		kernel->percpu_max =
-			(unsigned)MIN (symbol.size / kernel->arch->pointer_size, NR_CPUS_MAX);
+			symbol.size ? (unsigned)MIN (
+					      symbol.size / kernel->arch->pointer_size, NR_CPUS_MAX)
+				    : NR_CPUS_MAX;
 	}
 	/* A constant and no variable with CONFIG_FORCE_NR_CPUS. */
 	if (kd_kernel_symbol (kernel, "nr_cpu_ids", &symbol) &&
@@ -174,16 +218,17 @@ kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error
 	kernel->arch = kd_target_arch (target);
 	kernel->debug_dirs = g_strdupv ((char **)options->debug_dirs);
 	kernel->cache_dir = g_strdup (options->cache_dir);
+	kernel->no_files = options->no_files;
 	if (!open_types (kernel, options, error))
 		return NULL;
-	if (!(options->vmlinux ? open_by_path : open_by_build_id) (kernel, options, error))
+	if (!(options->vmlinux ? open_by_path : open_unnamed) (kernel, options, error))
 		return NULL;
 	if (!kd_image_symbol_by_name (
 		    kernel->image, kernel->arch->linux_layout->base_symbol, &base) ||
 		!kd_image_symbol_by_name (
 			kernel->image, kernel->arch->linux_layout->end_symbol, &end)) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL, "%s: not a kernel",
-			kd_image_path (kernel->image));
+			kd_image_name (kernel->image));
 		return NULL;
 	}
 	kernel->link_base = base.addr;

@@ -31,12 +31,14 @@ typedef struct {
 	const char *const *debug_dirs;
 	const char *const *types; /* files whose DWARF has types nothing loaded has; may be NULL */
 	const char *cache_dir;
-	gboolean force; /* use vmlinux though its build-id is another */
+	gboolean force;    /* use vmlinux though its build-id is another */
+	gboolean no_files; /* look for none, the modules' neither: all out of memory */
 } KdKernelOptions;
 
 /*
  * Finds the kernel with no hint but the image: KASLR offset, physical offset, root table, VA bits.
- * Borrows `target`. The image is found by the options, else by the build-id read from memory.
+ * Borrows `target`. The image is found by the options, else by the build-id read from memory, else
+ * made of what memory has (kernel/memory-image.h).
  */
 KdKernel *kd_kernel_open (KdTarget *target, const KdKernelOptions *options, GError **error);
 void kd_kernel_free (KdKernel *kernel);

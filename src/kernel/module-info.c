@@ -259,6 +259,9 @@ kd_module_build_id (KdModule *module)
 KdImage *
 kd_module_image (KdModule *module, GError **error)
 {
+	if (module->kernel->no_files && !module->image_error)
+		module->image_error = g_error_new (KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
+			"files are not looked for (--no-files)");
 	if (!module->image && !module->image_error) {
 		kd_module_build_id (module);
 		const KdImageOptions options = {.build_id = module->id,

@@ -10,6 +10,7 @@
 #include "kernel/kernel-private.h"
 
 #define TASKS_MAX (4U << 20) /* PID_MAX_LIMIT */
+#define STACK_PAGES_MAX 1024
 #define COMM_MAX 15
 #define FULL_NAME_MAX 63
 
@@ -88,6 +89,26 @@ find_offset (KdKernel *kernel, const char *type, const char *member, uint64_t *r
 	return TRUE;
 }
 
+/* What is mapped for the stack of the first task but the idle one, with CONFIG_VMAP_STACK. */
+static uint64_t
+mapped_stack_size (KdKernel *kernel)
+{
+	uint64_t tasks, area, pages, task, at;
+	KdKernelSymbol first;
+	uint32_t nr;
+
+	if (!find_offset (kernel, "struct task_struct", "tasks", &tasks, NULL) ||
+		!find_offset (kernel, "struct task_struct", "stack_vm_area", &area, NULL) ||
+		!find_offset (kernel, "struct vm_struct", "nr_pages", &pages, NULL) ||
+		!kd_kernel_symbol (kernel, "init_task", &first) ||
+		!kd_kernel_read_ptr (kernel, first.addr + tasks, &task, NULL) ||
+		!kd_kernel_read_ptr (kernel, task - tasks + area, &at, NULL) ||
+		!kd_kernel_read (kernel, kd_addr_kernel (at + pages), &nr, sizeof nr, NULL))
+		return 0;
+	nr = GUINT32_FROM_LE (nr);
+	return nr <= STACK_PAGES_MAX ? (uint64_t)nr << kernel->place.regime.page_shift : 0;
+}
+
 /*
  * THREAD_SIZE is a macro, and union thread_union is in BTF only where something still uses it. The
  * first task's stack is as large as any; its ends are symbols of the linker script.
@@ -110,10 +131,11 @@ find_stack_size (KdKernel *kernel)
 		if (kd_kernel_symbol (kernel, ends[i].start, &start) &&
 			kd_kernel_symbol (kernel, ends[i].end, &end) && end.addr > start.addr)
 			return end.addr - start.addr;
-	return kd_kernel_symbol (kernel, "init_stack", &start) ||
-			       kd_kernel_symbol (kernel, "init_thread_union", &start)
+	return (kd_kernel_symbol (kernel, "init_stack", &start) ||
+		       kd_kernel_symbol (kernel, "init_thread_union", &start)) &&
+			       start.size
 		       ? start.size
-		       : 0;
+		       : mapped_stack_size (kernel);
 }
 
 static const KdTaskTypes *

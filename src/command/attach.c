@@ -17,9 +17,25 @@ static const KdArg args[] = {
 	{"running", 0, KD_ARG_FLAG, 0, FALSE, NULL, "let the machine run on after attaching"},
 	{"force", 0, KD_ARG_FLAG, 0, FALSE, NULL,
 		"use --vmlinux though its build-id is another than the running kernel's"},
+	{"no-files", 0, KD_ARG_FLAG, 0, FALSE, NULL,
+		"look for no files: symbols and types out of the machine's memory"},
 	{"no-direct", 0, KD_ARG_FLAG, 0, FALSE, NULL, "do not read QEMU's memory directly"},
 	{NULL},
 };
+
+static gboolean
+check_options (const KdArgs *given, GError **error)
+{
+	const char *other = kd_args_string (given, "vmlinux")      ? "--vmlinux"
+			    : kd_args_list (given, "debug-dir")[0] ? "--debug-dir"
+								   : NULL;
+
+	if (!kd_args_flag (given, "no-files") || !other)
+		return TRUE;
+	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE, "attach: --no-files with %s",
+		other);
+	return FALSE;
+}
 
 /*
  * A kernel that is not found leaves the machine usable; one that was asked for by name and cannot
@@ -33,6 +49,7 @@ open_kernel (KdSession *session, const KdArgs *given, GError **error)
 		.debug_dirs = kd_args_list (given, "debug-dir"),
 		.types = kd_args_list (given, "types"),
 		.force = kd_args_flag (given, "force"),
+		.no_files = kd_args_flag (given, "no-files"),
 	};
 	g_autoptr (GError) why = NULL;
 
@@ -75,6 +92,8 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	};
 	JsonObject *result;
 
+	if (!check_options (given, error))
+		return NULL;
 	session->target = kd_target_open_qemu (&options, session->cancellable, error);
 	if (!session->target) {
 		g_prefix_error (error, "attach: ");
@@ -125,7 +144,9 @@ const KdCommand kd_command_attach = {
 		"which is much faster than through the stub. Without --qmp it is taken from the "
 		"command line of the QEMU process that owns the stub, when that runs here.\n\n"
 		"The kernel is found by its build-id under --debug-dir and /usr/lib/debug, or is "
-		"the file of --vmlinux, whose build-id must be the running kernel's.",
+		"the file of --vmlinux, whose build-id must be the running kernel's. Where there "
+		"is no file, symbols are read from kallsyms and types from BTF in the machine's "
+		"memory: then all works but lines and inlined frames.",
 	.example = "kvmdbg attach :1234 --vmlinux vmlinux\n"
 		   "kvmdbg attach /run/vm/gdb.sock --qmp /run/vm/qmp.sock --name host2",
 	.args = args,

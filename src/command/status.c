@@ -2,6 +2,7 @@
 #include "command/status.h"
 
 #include "base/json.h"
+#include "kernel/kernel-orc.h"
 #include "kernel/task.h"
 #include "kvm/kvm.h"
 
@@ -34,6 +35,10 @@ add_kernel (JsonObject *obj, KdKernel *kernel)
 	kd_json_set_string (obj, "symbols_from", image ? kd_image_symbols_from (image) : NULL);
 	kd_json_set_string (obj, "types_from", image ? kd_image_types_from (image) : NULL);
 	kd_json_set_string (obj, "lines_from", image ? kd_image_lines_from (image) : NULL);
+	kd_json_set_string (obj, "unwind_from",
+		kd_kernel_has_orc (kernel)           ? "orc"
+		: image && kd_image_cfi_from (image) ? "cfi"
+						     : "frame pointers");
 }
 
 static const KdVcpu *
@@ -228,7 +233,7 @@ render_kernel (JsonObject *status, KdText *text)
 {
 	JsonObject *kernel = object_of (status, "kernel");
 	const char *why = string_of (status, "kernel_why");
-	const char *symbols, *types, *lines, *release, *file_id;
+	const char *symbols, *types, *lines, *release, *file_id, *in;
 
 	label (text, "kernel");
 	if (!kernel) {
@@ -243,9 +248,11 @@ render_kernel (JsonObject *status, KdText *text)
 	kd_text_printf (text, KD_STYLE_PLAIN, ", build-id %s, KASLR offset %s\n",
 		string_of (kernel, "build_id"), string_of (kernel, "kaslr_offset"));
 	label (text, "");
-	kd_text_printf (text, KD_STYLE_PLAIN, "symbols from %s, types from %s, lines from %s\n",
-		symbols ? symbols : "nowhere", types ? types : "nowhere",
-		lines ? lines : "nowhere");
+	in = string_of (kernel, "image") ? "" : " in memory";
+	kd_text_printf (text, KD_STYLE_PLAIN,
+		"symbols from %s%s, types from %s%s, lines from %s, stacks by %s\n",
+		symbols ? symbols : "nowhere", symbols ? in : "", types ? types : "nowhere",
+		types ? in : "", lines ? lines : "nowhere", string_of (kernel, "unwind_from"));
 	file_id = string_of (kernel, "file_build_id");
 	if (file_id) {
 		label (text, "");

@@ -10,20 +10,32 @@
 
 /* --- the tree --- */
 
-/* `offset`: from the symbol's start to what was asked about. */
-static void
-add_symbol (KdKernel *kernel, JsonArray *array, const KdKernelSymbol *symbol, uint64_t offset)
+static JsonObject *
+add_plain_symbol (KdKernel *kernel, JsonArray *array, const KdKernelSymbol *symbol, uint64_t offset)
 {
 	JsonObject *obj = kd_json_array_add_object (array);
-	KdImage *image;
-	uint64_t link;
 
 	kd_json_set_string (obj, "name", symbol->name);
 	kd_json_set_hex (obj, "addr", symbol->addr);
 	kd_json_set_uint (obj, "offset", offset);
-	kd_json_set_uint (obj, "size", symbol->size);
+	/* The kernel's own table has no sizes: only how far it is to the next symbol. */
+	if (symbol->module || kd_image_path (kd_kernel_image (kernel)))
+		kd_json_set_uint (obj, "size", symbol->size);
+	else
+		json_object_set_null_member (obj, "size");
 	kd_json_set_printf (obj, "kind", "%c", symbol->kind);
 	kd_json_set_string (obj, "module", symbol->module);
+	return obj;
+}
+
+/* `offset`: from the symbol's start to what was asked about. */
+static void
+add_symbol (KdKernel *kernel, JsonArray *array, const KdKernelSymbol *symbol, uint64_t offset)
+{
+	JsonObject *obj = add_plain_symbol (kernel, array, symbol, offset);
+	KdImage *image;
+	uint64_t link;
+
 	image = kd_kernel_image_at (kernel, symbol->addr + offset, &link);
 	if (!image)
 		return;
@@ -105,6 +117,7 @@ add_one (KdKernel *kernel, JsonArray *array, const char *word, GError **error)
 }
 
 typedef struct {
+	KdKernel *kernel;
 	GRegex *regex;
 	JsonArray *array;
 } Search;
@@ -116,13 +129,7 @@ match_one (const KdKernelSymbol *symbol, void *data)
 
 	if (!g_regex_match (search->regex, symbol->name, 0, NULL))
 		return TRUE;
-	JsonObject *obj = kd_json_array_add_object (search->array);
-	kd_json_set_string (obj, "name", symbol->name);
-	kd_json_set_hex (obj, "addr", symbol->addr);
-	kd_json_set_uint (obj, "offset", 0);
-	kd_json_set_uint (obj, "size", symbol->size);
-	kd_json_set_printf (obj, "kind", "%c", symbol->kind);
-	kd_json_set_string (obj, "module", symbol->module);
+	add_plain_symbol (search->kernel, search->array, symbol, 0);
 	return json_array_get_length (search->array) < MATCHES_MAX;
 }
 
@@ -137,7 +144,7 @@ search (KdKernel *kernel, JsonObject *obj, JsonArray *array, const char *pattern
 			error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE, "sym: %s", local->message);
 		return FALSE;
 	}
-	Search state = {regex, array};
+	Search state = {kernel, regex, array};
 	kd_kernel_symbols_foreach (kernel, match_one, &state);
 	if (json_array_get_length (array) == MATCHES_MAX)
 		kd_json_set_bool (obj, "partial", TRUE);

@@ -8,11 +8,15 @@ cannot share the stub, see one and the same stop one after the other.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
 import re
+import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import time
 
@@ -35,6 +39,7 @@ ARCHES = {
         "path": ("kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "el0t_64_sync"),
         "ends": ("el0t_64_sync", "el0t_64_irq", "ret_from_fork", "__secondary_switched", "__primary_switched",
                  "start_kernel", "primary_entry", "vectors", "ret_to_user"),
+        "unwind": ("cfi", "frame pointers"),
     },
     "x86_64": {
         "registers": ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in range(8, 16)), "rip",
@@ -43,6 +48,7 @@ ARCHES = {
         "ends": ("entry_SYSCALL_64", "ret_from_fork", "ret_from_fork_asm", "secondary_startup_64",
                  "secondary_startup_64_no_verify", "entry_SYSRETQ_unsafe_stack", "common_interrupt_return",
                  "swapgs_restore_regs_and_return_to_usermode", "syscall_return_via_sysret"),
+        "unwind": ("orc", "orc"),
     },
 }
 
@@ -52,6 +58,7 @@ class Host:
 
     def __init__(self, args):
         self.args = args
+        self.files = True  # until attached to without
         self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode, append=GUESTS)
         args.mode = self.machine.mode
         self.arch = ARCHES[args.arch]
@@ -81,7 +88,7 @@ class Host:
         stacks = {pid: shell(f"cat /proc/{pid}/stack") for pid in sleeping}
         names = sorted({name for text in stacks.values() for name in re.findall(r"\] (\S+?)\+0x", text)})
         # One pass: the machine has other things to do, and its table 150,000 lines.
-        wanted = ("_stext", "schedule", "kvm_vcpu_ioctl", "do_sys_poll")
+        wanted = ("_stext", "schedule", "kvm_vcpu_ioctl", "do_sys_poll", "linux_banner")
         for line in shell("grep -F -w " + " ".join(f"-e {name}" for name in {*names, *wanted}) + " /proc/kallsyms").splitlines():
             words = line.split()
             labels.setdefault(words[2], int(words[0], 16))
@@ -101,8 +108,15 @@ class Host:
             "modules": {words[0]: (int(words[1]), int(words[5], 16)) for words in modules},
             "sections": sections,
             "kallsyms": kallsyms,
+            "code": shell("grep -v '\\[' /proc/kallsyms | grep ' [tTwW] ' | cut -d' ' -f1,3 | md5sum").split()[0],
+            "all": shell("grep -v '\\[' /proc/kallsyms | cut -d' ' -f1,3 | md5sum").split()[0],
             "log": [re.sub(r"^\[ *[\d.]+\] ", "", line) for line in shell("dmesg").splitlines() if line],
         }
+
+    @property
+    def has_data(self):
+        """Whether the kernel's kallsyms has more than code (CONFIG_KALLSYMS_ALL)."""
+        return "linux_banner" in self.inside["kallsyms"]
 
     @property
     def offset(self):
@@ -190,6 +204,21 @@ def attach(host):
     expect(done.status == 0, str(done))
 
 
+def attach_without_files(host):
+    """The same stop, with nothing but the machine: what was said before must be said again."""
+    host.agreed = {words: answer(host, words) for words in AGREE}
+    host.kvmdbg.text("detach", "--stopped")
+    host.files = False
+    attach_bare(host)
+
+
+def attach_bare(host):
+    done = host.kvmdbg.run("--json", "attach", host.machine.gdb, "--qmp", host.machine.qmp, "--no-files",
+                           "--name", "test")
+    expect(done.status == 0, str(done))
+    return done
+
+
 def status(host):
     got = host.kvmdbg.call("status")
     expect_equal(got["session"], "test", "session")
@@ -205,6 +234,10 @@ def status(host):
     expect_equal(kernel["release"], host.inside["release"], "kernel.release")
     expect_equal(kernel["build_id"], harness.elf_build_id(host.machine.vmlinux), "kernel.build_id")
     expect_equal(number(kernel["kaslr_offset"]), host.offset, "kernel.kaslr_offset")
+    expect_equal([kernel[f"{what}_from"] for what in ("symbols", "types", "lines", "unwind")],
+                 ["elf", "btf", "dwarf", host.arch["unwind"][0]] if host.files else
+                 ["kallsyms", "btf", None, host.arch["unwind"][1]], "sources")
+    expect_equal(kernel["image"], str(host.machine.vmlinux) if host.files else None, "kernel.image")
     expect_equal(got["memory"]["path"], "direct", f"memory.path ({got['memory'].get('why')})")
 
 
@@ -321,6 +354,8 @@ def translate(host):
 def symbols(host):
     # Data by gdb, code by the machine's kallsyms: to gdb a function starts behind its patchable entry.
     wanted = {name: host.value("&" + name) for name in ("linux_banner", "init_task", "vm_list")}
+    if not host.files and not host.has_data:
+        del wanted["linux_banner"]
     for name, address in {**wanted, **host.inside["kallsyms"]}.items():
         text = host.kvmdbg.text("sym", name)
         expect(f"{address:x}" in text, f"sym {name}: {text!r}, wanted {address:#x}")
@@ -376,9 +411,9 @@ def cpu_stacks(host):
         names = [frame["symbol"] for frame in frames]
         if kind == "guest" and host.args.mode != "nvhe":
             for wanted in host.arch["path"]:
-                expect(wanted in names, f"cpu {cpu}: no {wanted} in {names}")
+                expect(any(name and name.startswith(wanted) for name in names), f"cpu {cpu}: no {wanted} in {names}")
         if kind == "kernel":
-            expect(names[-1] in host.arch["ends"] or names[-1].startswith("asm_"),
+            expect(names[-1].startswith(host.arch["ends"]) or names[-1].startswith("asm_"),
                    f"cpu {cpu}: ends at {names[-1]}: {names}")
         unnamed = [frame["pc"] for frame in frames[1:] if not frame["symbol"] and number(frame["pc"]) >> 48]
         expect(not unnamed, f"cpu {cpu}: no symbol for {unnamed}")
@@ -410,21 +445,147 @@ def modules(host):
         file = host.machine.kernel / "debug" / f"{module}.ko"
         whole, = host.kvmdbg.call("modules", name)
         expect_equal((whole["symbols_from"], whole["types_from"], whole["file"], whole["build_id"]),
-                     ("kallsyms", "btf", str(file), harness.elf_build_id(file)), name)
+                     ("kallsyms", "btf", str(file) if host.files else None, harness.elf_build_id(file)), name)
     if "kvm_amd" in got:
         for expression in ("sizeof(struct vcpu_svm)", "&((struct vcpu_svm *)0)->vmcb"):
             expect_equal(host.print_number(expression), host.value(expression), f"print {expression}")
+        host.kvmdbg.refused(1, "no module", "modules", "kvm_intel")
+        if not host.files:
+            return
         sources = {frame["symbol"]: frame["file"] for trace in host.kvmdbg.call("bt", "-a") for frame in trace["frames"]}
         expect(all(file for symbol, file in sources.items() if symbol and symbol.startswith("kvm_")), f"no lines: {sources}")
-        host.kvmdbg.refused(1, "no module", "modules", "kvm_intel")
+
+
+# What a machine without files says too.
+AGREE = ("status", "vms", "vcpus", "memslots", "exits", "modules", "ps", "ps --threads", "log", "regs", "bt -a", "bt 1",
+         "vcpu {vcpu}", "gpa {vcpu_vm} 0x40000000", "translate init_task", "translate schedule", "percpu kvm_running_vcpu",
+         "percpu __preempt_count", "percpu runqueues.nr_running", "sym schedule", "sym kvm_vcpu_ioctl", "sym -r ^kvm_vm",
+         "sym -r ^__per_cpu", "type 'struct kvm' -o", "type 'struct kvm_vcpu' -o", "type 'struct vcpu_svm' -o",
+         "type 'enum pid_type'", "print '*(struct task_struct *)&init_task'", "print 'sizeof(struct kvm)'",
+         "print '((struct list_head *)&vm_list)->next'", "print '*(int *)&nr_cpu_ids'",
+         "print --list tasks '*(struct task_struct *)&init_task' -m pid -m comm", "mem linux_banner 64")
+# What needs a file, or says which.
+FILES_SAY = {"image", "symbols_from", "lines_from", "unwind_from", "lines", "line", "file", "section",
+             "how", "n", "sp", "fp"}
+
+
+# What only symbols of data say: not where the kernel was built without CONFIG_KALLSYMS_ALL. Nor then, under nVHE, is
+# it known where EL2 keeps the host's registers.
+NEEDS_DATA = {"sym -r ^kvm_vm", "sym -r ^__per_cpu", "mem linux_banner 64", "print '*(struct task_struct *)&init_task'"}
+
+
+def pruned(tree, what):
+    """TREE without what only files know; of frames only those of whole functions."""
+    if isinstance(tree, list):
+        return [pruned(element, what) for element in tree if not (isinstance(element, dict) and element.get("inlined"))]
+    if isinstance(tree, dict):
+        gone = FILES_SAY | ({"size"} if what == "sym" else set())
+        return {name: pruned(value, what) for name, value in tree.items() if name not in gone}
+    return tree
+
+
+def answer(host, words):
+    """What kvmdbg answers to a line of WORDS, without what only files know."""
+    if not hasattr(host, "place"):
+        first = host.kvmdbg.call("vcpus")[0]
+        host.place = {"vcpu": f"{first['vm']}:{first['id']}", "vcpu_vm": first["vm"]}
+    done = host.kvmdbg.run("--json", *shlex.split(words.format(**host.place)))
+    return (done.status, done.err if done.status else pruned(json.loads(done.out), words.split()[0]))
+
+
+def first_difference(one, other, place=""):
+    if type(one) is type(other) and isinstance(one, dict):
+        pairs = [(f"{place}.{name}", one.get(name, "(none)"), other.get(name, "(none)")) for name in sorted({*one, *other})]
+    elif type(one) is type(other) and isinstance(one, (list, tuple)) and len(one) == len(other):
+        pairs = [(f"{place}[{n}]", *both) for n, both in enumerate(zip(one, other, strict=True))]
+    elif isinstance(one, list) and isinstance(other, list):
+        return f"{place}: {len(one)} elements, without files {len(other)}: {one!r:.1000} {other!r:.1000}"
+    else:
+        return None if one == other else f"{place}: {one!r:.300}, without files {other!r:.300}"
+    return next((found for found in (first_difference(a, b, where) for where, a, b in pairs) if found), None)
+
+
+def same_frame(host, one, other):
+    """A label inside a function of assembly is a symbol of its own to kallsyms, not to a file."""
+    one, other = dict(one), dict(other)
+    if one["symbol"] != other["symbol"] and other["symbol"] in host.labels and other["offset"] < one["offset"]:
+        one["symbol"], one["offset"] = other["symbol"], other["offset"]
+    return one == other
+
+
+def agree(host):
+    """Every answer is the one that was given with files."""
+    out = subprocess.run(["eu-readelf", "-s", str(host.machine.vmlinux)], stdout=subprocess.PIPE, check=True).stdout.decode()
+    host.labels = {words[-1] for words in map(str.split, out.splitlines()) if len(words) > 7 and words[3] == "NOTYPE"}
+    wrong = []
+    for words in AGREE:
+        if not host.has_data and (words in NEEDS_DATA or (words == "bt -a" and host.args.mode == "nvhe")):
+            continue
+        one, other = host.agreed[words], answer(host, words)
+        if words.startswith("bt") and one[0] == other[0] == 0:
+            for a, b in zip(one[1], other[1]):
+                if len(a["frames"]) == len(b["frames"]) and all(
+                        same_frame(host, x, y) for x, y in zip(a["frames"], b["frames"])):
+                    a["frames"] = b["frames"]
+        found = first_difference(one, other)
+        if found:
+            wrong.append(f"{words}{found}")
+    expect(not wrong, "\n".join(wrong))
+
+
+def all_symbols(host):
+    """The whole table is the one the machine itself shows: the kernel's own part of /proc/kallsyms."""
+    image, = pathlib.Path(host.kvmdbg.env["XDG_CACHE_HOME"]).rglob("*.memory.elf")
+    out = subprocess.run(["eu-nm", "-f", "sysv", "-p", str(image)], stdout=subprocess.PIPE, check=True).stdout.decode()
+    base = harness.elf_symbols(image, ["_text", "_end"])
+    whole, code, offset = [], [], host.offset
+    for line in out.splitlines():
+        words = [word.strip() for word in line.split("|")]
+        if len(words) != 7 or words[0] == "Name":
+            continue
+        name, address, section = words[0], int(words[1], 16), words[6]
+        if base["_text"] <= address <= base["_end"]:
+            address += offset
+        whole.append(f"{address:016x} {name}\n")
+        if section == ".text":
+            code.append(whole[-1])
+    expect(len(code) > 40000, f"{len(code)} symbols of code")
+    expect_equal(hashlib.md5("".join(code).encode()).hexdigest(), host.inside["code"], f"{len(code)} symbols of code")
+    if host.has_data:
+        expect_equal(hashlib.md5("".join(whole).encode()).hexdigest(), host.inside["all"], f"{len(whole)} symbols")
+
+
+def damaged_image(host):
+    """A file in the cache that was cut or written to is made again; one that cannot be kept is done without."""
+    image, = pathlib.Path(host.kvmdbg.env["XDG_CACHE_HOME"]).rglob("*.memory.elf")
+    whole = image.read_bytes()
+    for damage in (whole[:-100], whole[:1000] + b"?" + whole[1001:], b"", b"\x7fELF"):
+        host.kvmdbg.text("detach", "--stopped")
+        image.write_bytes(damage)
+        attach_bare(host)
+        expect_equal(image.read_bytes(), whole, "the file in the cache")
+    host.kvmdbg.text("detach", "--stopped")
+    image.unlink()
+    image.mkdir()
+    (image / "file").touch()
+    attach_bare(host)
+    expect_equal(answer(host, "vms"), host.agreed["vms"], "vms with no room in the cache")
+    shutil.rmtree(image)
+    done = host.kvmdbg.refused(2, "--no-files with --vmlinux", "attach", host.machine.gdb, "--no-files", "--vmlinux", "x",
+                               "--name", "other")
+    expect(done, "refused")
 
 
 def bad_words(host):
     host.kvmdbg.refused(2, "vmz.*vms", "vmz")
     host.kvmdbg.refused(2, "wrong", "vms", "--wrong")
-    host.kvmdbg.refused(1, "linux_baner.*linux_banner", "sym", "linux_baner")
+    host.kvmdbg.refused(1, "kvm_vcpu_ioctk.*kvm_vcpu_ioctl", "sym", "kvm_vcpu_ioctk")
     host.kvmdbg.refused(1, "kvm_vcpux", "type", "struct kvm_vcpux")
-    host.kvmdbg.refused(1, "comn.*comm", "print", "init_task.comn")
+    host.kvmdbg.refused(1, "comn.*comm", "print", "init_task.comn" if host.files else
+                        "((struct task_struct *)&init_task)->comn")
+    if not host.files:
+        host.kvmdbg.refused(1, "no known type.*cast", "print", "init_task")
+        host.kvmdbg.refused(1, "no source|no lines|no line", "list", "schedule")
     host.kvmdbg.refused(1, "not mapped: outside", "mem", "0xdead000000000000", "8")
 
 
@@ -533,9 +694,11 @@ def killed_qemu(host):
     host.kvmdbg.refused(3, "", "mem", f"{host.value('&linux_banner'):#x}", "8")
 
 
+BARE = [status, agree, all_symbols, vms, vcpus, guest_memory, kernel_memory, translate, symbols, modules, processes,
+        sleeping_stacks, cpu_stacks, log, percpu, damaged_image, bad_words]
 STOPPED = [attach, status, registers, vms, vcpus, memslots, guest_memory, kernel_memory, translate, symbols,
-           types, modules, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words, detach]
-RUNNING = [attach_running, wrong_vmlinux, killed_daemon, no_permission, killed_qemu]
+           types, modules, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words]
+RUNNING = [detach, attach_running, wrong_vmlinux, killed_daemon, no_permission, killed_qemu]
 
 
 def main():
@@ -562,6 +725,14 @@ def main():
                 tap.case(name, case, host)
             else:
                 tap.skip(name, "attach failed")
+        bare = attached and tap.case(prefix + "no-files/attach", attach_without_files, host)
+        for case in BARE:
+            name = prefix + "no-files/" + case.__name__.replace("_", "-")
+            if bare:
+                tap.case(name, case, host)
+            else:
+                tap.skip(name, "attach failed")
+        host.files = True
         if not attached:
             host.machine.monitor("cont")
         for case in RUNNING:

@@ -22,7 +22,9 @@ add_sources (KdModule *module, JsonObject *obj)
 	KdImage *image;
 
 	kd_json_set_string (obj, "symbols_from", kd_module_symbols_from (module));
+	kd_json_set_string (obj, "symbols_why", kd_module_symbols_why (module));
 	kd_json_set_string (obj, "types_from", kd_module_types_from (module));
+	kd_json_set_string (obj, "types_why", kd_module_types_why (module));
 	image = kd_module_image (module, &why);
 	kd_json_set_string (obj, "lines_from", image ? kd_image_lines_from (image) : NULL);
 	kd_json_set_string (obj, "file", image ? kd_image_path (image) : NULL);
@@ -90,8 +92,10 @@ render_sources (JsonObject *obj, KdText *text)
 {
 	static const struct {
 		const char *key, *label;
-	} rows[] = {{"symbols_from", "symbols"}, {"types_from", "types"}, {"lines_from", "lines"},
-		{"file", "file"}, {"why", "no file"}, {"build_id", "build-id"}};
+		const char *why;
+	} rows[] = {{"symbols_from", "symbols", "symbols_why"},
+		{"types_from", "types", "types_why"}, {"lines_from", "lines", NULL},
+		{"file", "file", NULL}, {"why", "no file", NULL}, {"build_id", "build-id", NULL}};
 	const char *name = NULL;
 
 	kd_json_get_string (obj, "name", FALSE, &name, NULL);
@@ -103,7 +107,13 @@ render_sources (JsonObject *obj, KdText *text)
 		if (!value && i >= 3)
 			continue;
 		kd_text_printf (text, KD_STYLE_DIM, "  %-9s", rows[i].label);
-		kd_text_printf (text, KD_STYLE_PLAIN, "%s\n", value ? value : "none");
+		kd_text_add (text, KD_STYLE_PLAIN, value ? value : "none");
+		value = NULL;
+		if (rows[i].why)
+			kd_json_get_string (obj, rows[i].why, FALSE, &value, NULL);
+		if (value)
+			kd_text_printf (text, KD_STYLE_WARN, ": %s", value);
+		kd_text_add (text, KD_STYLE_PLAIN, "\n");
 	}
 }
 

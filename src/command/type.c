@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "base/nearest.h"
 #include "command/command.h"
+#include "kernel/module.h"
 
 /* A hostile type may contain itself; the kernel's own stay far below. */
 #define DEPTH_MAX 16
@@ -261,8 +262,9 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		if (symbol)
 			return symbol;
 		g_autofree char *hint = nearest_hint (kernel, text);
+		g_autofree char *cut = kd_kernel_modules_hint (kernel);
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
-			"type: no type “%s”%s", text, hint);
+			"type: no type “%s”%s%s", text, hint, cut);
 		return NULL;
 	}
 	JsonObject *obj;

@@ -14,29 +14,48 @@
 /* And in one directory of modules. */
 #define MODULES_MAX 16384
 
-static gboolean
-has_build_id (const char *path, const uint8_t *build_id, size_t build_id_len)
+/* The file's build-id; 0: it has none, or is no ELF file. */
+static size_t
+build_id_of (const char *path, uint8_t ret_id[KD_BUILD_ID_MAX])
 {
 	struct stat st;
-	gboolean same = FALSE;
+	size_t id_len = 0;
 	int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
-		return FALSE;
+		return 0;
 	if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size > 0) {
 		size_t len = (size_t)st.st_size;
 		void *mapping = mmap (NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
 		KdElf elf = {0};
 		if (mapping != MAP_FAILED) {
-			same = kd_elf_init (&elf, mapping, len, NULL) &&
-			       elf.build_id_len == build_id_len &&
-			       memcmp (elf.build_id, build_id, build_id_len) == 0;
+			if (kd_elf_init (&elf, mapping, len, NULL)) {
+				id_len = elf.build_id_len;
+				memcpy (ret_id, elf.build_id, id_len);
+			}
 			kd_elf_clear (&elf);
 			munmap (mapping, len);
 		}
 	}
 	close (fd);
-	return same;
+	return id_len;
+}
+
+static gboolean
+has_build_id (const char *path, const uint8_t *build_id, size_t build_id_len)
+{
+	uint8_t id[KD_BUILD_ID_MAX];
+
+	return build_id_of (path, id) == build_id_len && memcmp (id, build_id, build_id_len) == 0;
+}
+
+static char *
+read_build_id (const char *path)
+{
+	uint8_t id[KD_BUILD_ID_MAX];
+	size_t len = build_id_of (path, id);
+
+	return len ? kd_hex_to_string (id, len) : g_strdup ("none");
 }
 
 /* DIR/.build-id/xx/yyyy.debug, as gdb, elfutils and the distributions have it. */
@@ -178,11 +197,13 @@ kd_image_find_module (const char *module, const KdImageOptions *options, GError 
 	if (path)
 		return path;
 	id = kd_hex_to_string (build_id, build_id_len);
-	if (other)
+	if (other) {
+		g_autofree char *other_id = read_build_id (other);
+
 		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH,
-			"%s is another build: the running module %s has build-id %s", other, module,
-			id);
-	else
+			"%s is another build: its build-id is %s, the running module %s has %s",
+			other, other_id, module, id);
+	} else
 		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
 			"no file for module %s with build-id %s (give --debug-dir)", module, id);
 	return NULL;

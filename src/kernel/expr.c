@@ -8,6 +8,7 @@
 #include "base/nearest.h"
 #include "kernel/expr-lexer.h"
 #include "kernel/expr-ops.h"
+#include "kernel/module.h"
 
 /* Characters shown on each side of the place of an error. */
 #define PLACE_WIDTH 60
@@ -134,12 +135,12 @@ set_no_type (const Expr *e, size_t start, const char *spelling, GError **error)
 	/* What it points to is what may be misspelled. */
 	g_autofree char *base = g_strchomp (g_strndup (spelling, strcspn (spelling, "*([")));
 	g_autoptr (KdNearest) nearest = kd_nearest_new (base);
-	g_autofree char *hint = NULL;
+	g_autofree char *hint = NULL, *cut = kd_kernel_modules_hint (e->kernel);
 
 	kd_kernel_types_foreach (e->kernel, offer_type, nearest);
 	hint = kd_nearest_hint (nearest);
 	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-		"column %zu: no type \"%s\"%s", start + 1, spelling, hint);
+		"column %zu: no type \"%s\"%s%s", start + 1, spelling, hint, cut);
 	return FALSE;
 }
 

@@ -72,7 +72,7 @@ read_copies (KdKernel *kernel, KdFtrace *ftrace)
 gboolean
 kd_ftrace_origin (KdKernel *kernel, uint64_t addr, uint64_t *ret_origin)
 {
-	uint64_t generation = kd_target_generation (kernel->target);
+	uint64_t generation = kd_target_memory_generation (kernel->target);
 
 	if (!kernel->ftrace) {
 		kernel->ftrace = g_new0 (KdFtrace, 1);

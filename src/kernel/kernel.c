@@ -498,12 +498,12 @@ kd_kernel_symbol_addr (KdKernel *kernel, const char *name, uint64_t *ret_addr, G
 	}
 	if (error) { /* the search for near names reads the whole table */
 		g_autoptr (KdNearest) nearest = kd_nearest_new (name);
-		g_autofree char *hint = NULL;
+		g_autofree char *hint = NULL, *cut = kd_kernel_modules_hint (kernel);
 
 		kd_kernel_symbols_foreach (kernel, offer_symbol, nearest);
 		hint = kd_nearest_hint (nearest);
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-			"no symbol \"%s\"%s", name, hint);
+			"no symbol \"%s\"%s%s", name, hint, cut);
 	}
 	return FALSE;
 }

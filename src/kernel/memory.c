@@ -20,7 +20,7 @@ hyp_regime (KdKernel *kernel, KdRegime *ret_regime)
 static gboolean
 user_regime (KdKernel *kernel, int pid, KdRegime *ret_regime, GError **error)
 {
-	uint64_t generation = kd_target_generation (kernel->target);
+	uint64_t generation = kd_target_memory_generation (kernel->target);
 	KdTask task;
 
 	if (!kernel->user.valid || kernel->user.pid != pid ||

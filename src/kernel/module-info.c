@@ -23,9 +23,39 @@ kd_module_forget (KdModule *module)
 	g_clear_pointer (&module->btf, kd_image_free);
 	g_clear_pointer (&module->image, kd_image_free);
 	g_clear_error (&module->image_error);
+	g_clear_error (&module->symbols_failure.error);
+	g_clear_error (&module->btf_failure.error);
+	g_clear_error (&module->orc_failure.error);
 	g_clear_pointer (&module->placed, g_array_unref);
 	g_clear_pointer (&module->orc_table, g_free);
 	g_clear_pointer (&module->orc_bytes, g_free);
+}
+
+gboolean
+kd_module_is_interruption (const GError *error)
+{
+	return g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
+	       g_error_matches (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST);
+}
+
+/* TRUE: it failed at this stop, and would again. */
+static gboolean
+has_failed (const KdModule *module, const KdModuleFailure *failure)
+{
+	return failure->error &&
+	       failure->generation == kd_target_memory_generation (module->kernel->target) &&
+	       !kd_module_is_interruption (failure->error);
+}
+
+/* Takes the error; NULL clears. */
+static void
+set_failure (KdModule *module, KdModuleFailure *failure, GError *error)
+{
+	g_clear_error (&failure->error);
+	failure->error = error;
+	failure->generation = kd_target_memory_generation (module->kernel->target);
+	if (error)
+		g_debug ("kernel: module %s: %s", module->name, error->message);
 }
 
 /* --- symbols --- */
@@ -52,14 +82,22 @@ read_symbols (KdModule *module, GError **error)
 static const KdModuleSymbols *
 symbols_of (KdModule *module)
 {
-	g_autoptr (GError) error = NULL;
+	GError *error = NULL;
 
-	if (module->symbols || module->symbols_failed || !module->kallsyms)
+	if (module->symbols || !module->kallsyms || has_failed (module, &module->symbols_failure))
 		return module->symbols;
-	module->symbols_failed = !read_symbols (module, &error);
-	if (error)
-		g_debug ("kernel: %s", error->message);
+	read_symbols (module, &error);
+	set_failure (module, &module->symbols_failure, error);
 	return module->symbols;
+}
+
+const char *
+kd_module_symbols_why (KdModule *module)
+{
+	if (symbols_of (module))
+		return NULL;
+	return module->symbols_failure.error ? module->symbols_failure.error->message
+					     : "it has no kallsyms";
 }
 
 const char *
@@ -128,12 +166,21 @@ read_btf (KdModule *module, GError **error)
 	KdObject btf;
 	KdSymbol symbol;
 
-	if (!kd_image_symbol_by_name (kernel->image, "btf_modules", &symbol) ||
-		!kd_kernel_symbol_addr (kernel, "btf_modules", &head, error) ||
-		!kd_object_list_foreach (kernel, head, "struct btf_module", "list", 4096, match_btf,
-			&search, error) ||
-		!search.btf ||
-		!kd_object_at_named (kernel, "struct btf", search.btf, &btf, error) ||
+	if (!kd_image_symbol_by_name (kernel->image, "btf_modules", &symbol)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"this kernel keeps no BTF of modules (no symbol btf_modules)");
+		return NULL;
+	}
+	if (!kd_kernel_symbol_addr (kernel, "btf_modules", &head, error) ||
+		!kd_object_list_foreach (
+			kernel, head, "struct btf_module", "list", 4096, match_btf, &search, error))
+		return NULL;
+	if (!search.btf) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"the kernel has no BTF of it");
+		return NULL;
+	}
+	if (!kd_object_at_named (kernel, "struct btf", search.btf, &btf, error) ||
 		!kd_object_member_u64 (&btf, "data", &data, error) ||
 		!kd_object_member_u64 (&btf, "data_size", &size, error))
 		return NULL;
@@ -151,13 +198,11 @@ read_btf (KdModule *module, GError **error)
 KdImage *
 kd_module_types (KdModule *module)
 {
-	g_autoptr (GError) error = NULL;
+	GError *error = NULL;
 
-	if (!module->btf && !module->btf_failed) {
+	if (!module->btf && !has_failed (module, &module->btf_failure)) {
 		module->btf = read_btf (module, &error);
-		module->btf_failed = module->btf == NULL;
-		if (error)
-			g_debug ("kernel: module %s: %s", module->name, error->message);
+		set_failure (module, &module->btf_failure, error);
 	}
 	if (module->btf)
 		return module->btf;
@@ -172,6 +217,14 @@ kd_module_types_from (KdModule *module)
 	KdImage *types = kd_module_types (module);
 
 	return types ? kd_image_types_from (types) : NULL;
+}
+
+const char *
+kd_module_types_why (KdModule *module)
+{
+	return !kd_module_types (module) && module->btf_failure.error
+		       ? module->btf_failure.error->message
+		       : NULL;
 }
 
 const KdType *
@@ -249,10 +302,11 @@ read_note (const char *name, uint64_t addr, void *data)
 const char *
 kd_module_build_id (KdModule *module)
 {
-	/* struct module has it only where the kernel was built with STACKTRACE_BUILD_ID. */
+	/* struct module has it only where the kernel was built with STACKTRACE_BUILD_ID. What
+	 * could not be read is asked for again: a search for its file depends on it. */
 	if (!module->build_id_known)
 		sections_foreach (module, read_note, module);
-	module->build_id_known = TRUE;
+	module->build_id_known = module->build_id != NULL;
 	return module->build_id;
 }
 
@@ -262,6 +316,8 @@ kd_module_image (KdModule *module, GError **error)
 	if (module->kernel->no_files && !module->image_error)
 		module->image_error = g_error_new (KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND,
 			"files are not looked for (--no-files)");
+	if (kd_module_is_interruption (module->image_error))
+		g_clear_error (&module->image_error);
 	if (!module->image && !module->image_error) {
 		kd_module_build_id (module);
 		const KdImageOptions options = {.build_id = module->id,
@@ -335,14 +391,12 @@ read_orc (KdModule *module, GError **error)
 gboolean
 kd_module_orc_at (KdModule *module, uint64_t addr, KdOrcEntry *ret_entry)
 {
-	g_autoptr (GError) error = NULL;
+	GError *error = NULL;
 
-	if (!module->orc_table && !module->orc_failed && module->num_orcs &&
+	if (!module->orc_table && !has_failed (module, &module->orc_failure) && module->num_orcs &&
 		module->num_orcs <= ORC_MAX) {
 		module->orc_table = read_orc (module, &error);
-		module->orc_failed = module->orc_table == NULL;
-		if (error)
-			g_debug ("kernel: module %s: ORC: %s", module->name, error->message);
+		set_failure (module, &module->orc_failure, error);
 	}
 	return module->orc_table && kd_orc_find (module->orc_table, addr, ret_entry);
 }

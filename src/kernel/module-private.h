@@ -11,6 +11,12 @@ typedef struct {
 	uint64_t link;       /* in the file's layout */
 } KdPlaced;
 
+/* Why something could not be read, and at which stop: the next may show it. */
+typedef struct {
+	GError *error;
+	uint64_t generation;
+} KdModuleFailure;
+
 struct KdModule {
 	KdKernel *kernel;
 	uint64_t addr;
@@ -27,16 +33,18 @@ struct KdModule {
 	uint64_t num_orcs, orc, orc_ip;
 
 	KdModuleSymbols *symbols;
-	gboolean symbols_failed;
+	KdModuleFailure symbols_failure;
 	KdImage *btf;
-	gboolean btf_failed;
+	KdModuleFailure btf_failure;
 	KdImage *image;
 	GError *image_error;
 	GArray *placed; /* KdPlaced: of the file's sections; NULL not asked */
 	KdOrcTable *orc_table;
 	uint8_t *orc_bytes;
-	gboolean orc_failed;
+	KdModuleFailure orc_failure;
 };
 
+/* TRUE: nothing is wrong with what was read; it was interrupted, or the machine went away. */
+gboolean kd_module_is_interruption (const GError *error);
 /* What is owned by one module; for kd_modules_free(). */
 void kd_module_forget (KdModule *module);

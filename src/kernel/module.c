@@ -52,6 +52,7 @@ struct KdModules {
 
 typedef struct {
 	uint64_t start, end;
+	uint64_t reach; /* the largest end of this and those before it: damaged ones overlap */
 	KdModule *module;
 } Ranged;
 
@@ -292,18 +293,26 @@ collect_ranges (KdModules *modules)
 				&g_array_index (module->ranges, KdModuleRange, j);
 			Ranged *ranged = g_new (Ranged, 1);
 
-			*ranged = (Ranged){range->start, range->start + range->size, module};
+			*ranged = (Ranged){range->start, range->start + range->size, 0, module};
 			g_ptr_array_add (modules->ranges, ranged);
 		}
 	}
 	g_ptr_array_sort (modules->ranges, compare_ranged);
+	for (guint i = 0; i < modules->ranges->len; i++) {
+		Ranged *ranged = g_ptr_array_index (modules->ranges, i);
+
+		ranged->reach = ranged->end;
+		if (i)
+			ranged->reach = MAX (ranged->end,
+				((Ranged *)g_ptr_array_index (modules->ranges, i - 1))->reach);
+	}
 }
 
 static KdModules *
 refresh (KdKernel *kernel)
 {
 	KdModules *modules = modules_of (kernel);
-	uint64_t generation = kd_target_generation (kernel->target);
+	uint64_t generation = kd_target_memory_generation (kernel->target);
 	g_autoptr (GError) error = NULL;
 	Walk walk = {kernel, modules, NULL, NULL};
 
@@ -311,6 +320,7 @@ refresh (KdKernel *kernel)
 		return modules;
 	/* What the walk itself looks up is the kernel's. */
 	modules->valid = TRUE;
+	g_hash_table_remove_all (modules->no_types);
 	modules->generation = generation;
 	g_ptr_array_set_size (modules->present, 0);
 	g_ptr_array_set_size (modules->ranges, 0);
@@ -321,6 +331,7 @@ refresh (KdKernel *kernel)
 		GError *first = walk.error ? walk.error : error;
 
 		modules->why = g_strdup_printf ("the list of modules: %s", first->message);
+		modules->valid = !kd_module_is_interruption (first);
 		g_clear_error (&walk.error);
 	}
 	g_free (walk.bytes);
@@ -336,6 +347,14 @@ kd_kernel_modules (KdKernel *kernel, char **ret_why)
 	if (ret_why)
 		*ret_why = g_strdup (modules->why);
 	return modules->present;
+}
+
+char *
+kd_kernel_modules_hint (KdKernel *kernel)
+{
+	const KdModules *modules = refresh (kernel);
+
+	return modules->why ? g_strconcat ("; ", modules->why, NULL) : g_strdup ("");
 }
 
 KdModule *
@@ -368,11 +387,15 @@ kd_kernel_module_at (KdKernel *kernel, uint64_t addr)
 		else
 			high = middle;
 	}
-	if (low == 0)
-		return NULL;
-	const Ranged *ranged = g_ptr_array_index (modules->ranges, low - 1);
+	while (low-- > 0) {
+		const Ranged *ranged = g_ptr_array_index (modules->ranges, low);
 
-	return addr < ranged->end ? ranged->module : NULL;
+		if (addr < ranged->end)
+			return ranged->module;
+		if (addr >= ranged->reach)
+			break;
+	}
+	return NULL;
 }
 
 /* --- what is known --- */

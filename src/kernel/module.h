@@ -21,6 +21,11 @@ typedef struct {
  * string when the list could not be walked to its end: then what was found up to there is given.
  */
 const GPtrArray *kd_kernel_modules (KdKernel *kernel, char **ret_why);
+/*
+ * For the end of a message about a name that nothing has: "; the list of modules: …" where that
+ * could not be walked, so that one of those not seen may have it; else "". New string.
+ */
+char *kd_kernel_modules_hint (KdKernel *kernel);
 /* NULL: no module of that name ("-" in it is "_"). */
 KdModule *kd_kernel_module_by_name (KdKernel *kernel, const char *name);
 /* NULL: in no module. */
@@ -41,6 +46,9 @@ gboolean kd_module_is_percpu (const KdModule *module, uint64_t addr);
 const char *kd_module_symbols_from (KdModule *module);
 /* "btf" (in memory), "dwarf" (its file), or NULL; opens what it has to. */
 const char *kd_module_types_from (KdModule *module);
+/* Why it has none of them; NULL: it has. */
+const char *kd_module_symbols_why (KdModule *module);
+const char *kd_module_types_why (KdModule *module);
 gboolean kd_module_symbol (KdModule *module, const char *name, KdKernelSymbol *ret_symbol);
 gboolean kd_module_symbol_at (KdModule *module, uint64_t addr, KdKernelSymbol *ret_symbol);
 /* FALSE when `func` said so. */

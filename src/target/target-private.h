@@ -56,6 +56,7 @@ struct KdTarget {
 
 	KdTargetState state;
 	uint64_t generation;
+	uint64_t nr_writes; /* to memory */
 	KdStop stop;
 	gboolean was_running;  /* before the attach: leave it so */
 	gboolean interrupting; /* a stop we asked for is on its way */

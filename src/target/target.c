@@ -29,6 +29,12 @@ kd_target_generation (const KdTarget *target)
 	return target->generation;
 }
 
+uint64_t
+kd_target_memory_generation (const KdTarget *target)
+{
+	return target->generation + target->nr_writes;
+}
+
 const KdStop *
 kd_target_last_stop (const KdTarget *target)
 {

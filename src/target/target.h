@@ -101,8 +101,10 @@ const char *kd_target_cleaned_up (const KdTarget *target);
 const KdArch *kd_target_arch (const KdTarget *target);
 KdTargetState kd_target_state (const KdTarget *target);
 unsigned kd_target_nr_cpus (const KdTarget *target);
-/* Counts stops: changes whenever cached memory and registers may no longer be true. */
+/* Counts stops. */
 uint64_t kd_target_generation (const KdTarget *target);
+/* Changes whenever what was read of memory may no longer be true: another stop, a write. */
+uint64_t kd_target_memory_generation (const KdTarget *target);
 /* NULL while running. */
 const KdStop *kd_target_last_stop (const KdTarget *target);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fake-types.h"
+#include "kernel/module.h"
 
 typedef struct {
 	uint64_t addr;
@@ -302,6 +303,12 @@ const KdType *
 kd_kernel_enumerator (KdKernel *kernel, const char *name, int64_t *ret_value)
 {
 	return kd_image_enumerator (kernel->image, name, ret_value);
+}
+
+char *
+kd_kernel_modules_hint (KdKernel *kernel)
+{
+	return g_strdup ("");
 }
 
 const KdType *

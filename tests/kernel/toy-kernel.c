@@ -89,6 +89,21 @@ struct printk_ringbuffer {
 	struct prb_data_ring text_data_ring;
 };
 
+enum module_state { MODULE_STATE_LIVE, MODULE_STATE_COMING, MODULE_STATE_GOING };
+
+struct module_layout {
+	void *base;
+	unsigned int size;
+};
+
+struct module {
+	enum module_state state;
+	struct list_head list;
+	char name[56];
+	struct module_layout core_layout, init_layout;
+	struct mod_kallsyms *kallsyms;
+};
+
 #ifdef OTHER
 #define TOY_BANNER "Linux version 6.1.1-toy (a@b) #1 SMP\n"
 #else
@@ -116,5 +131,7 @@ SECTION (".data") struct printk_info toy_infos[8] = {{1}};
 SECTION (".data") char toy_text[256] = {1};
 SECTION (".data..percpu") struct rq runqueues = {1};
 SECTION (".data") struct rq toy_areas[2] = {{1}};
+SECTION (".data") struct list_head modules = {(void *)1};
+SECTION (".data") struct module toy_modules[4] = {{MODULE_STATE_COMING}};
 SECTION (".tables") u64 swapper_pg_dir[512] = {1};
 SECTION (".tables") u64 toy_user_pgd[512] = {1};

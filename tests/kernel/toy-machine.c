@@ -13,6 +13,7 @@ struct KdTarget {
 	KdImage *image;
 	uint64_t link_base;
 	uint64_t next_table;
+	uint64_t generation;
 };
 
 /* --- what src/target offers, as far as the kernel layer asks --- */
@@ -38,9 +39,9 @@ kd_target_nr_cpus (const KdTarget *target)
 }
 
 uint64_t
-kd_target_generation (const KdTarget *target)
+kd_target_memory_generation (const KdTarget *target)
 {
-	return 1;
+	return target->generation;
 }
 
 GCancellable *
@@ -294,6 +295,7 @@ toy_machine_new_empty (void)
 	target->ram = g_malloc0 (TOY_RAM_SIZE);
 	target->range = (KdRamRange){TOY_RAM, TOY_RAM_SIZE, "ram"};
 	target->next_table = TABLE_POOL;
+	target->generation = 1;
 	for (unsigned cpu = 0; cpu < NR_CPUS; cpu++)
 		target->regs[cpu] = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, g_free);
 	return target;
@@ -340,7 +342,36 @@ toy_set_vhe_regs (KdTarget *target)
 	}
 }
 
+void
+toy_next_stop (KdTarget *target)
+{
+	target->generation++;
+}
+
 /* --- what runs on it --- */
+
+static void
+fill_modules (KdTarget *target)
+{
+	static const char *const names[] = {"alpha", "beta"};
+	const uint64_t size = kd_type_size (kd_image_type_by_name (target->image, "struct module"));
+	const uint64_t list = toy_member (target, "struct module", "list");
+	const uint64_t first = toy_va (target, "toy_modules");
+
+	for (unsigned i = 0; i < G_N_ELEMENTS (names); i++) {
+		toy_write (target,
+			toy_pa (target, "toy_modules") + i * size +
+				toy_member (target, "struct module", "name"),
+			names[i], strlen (names[i]) + 1);
+		toy_poke (target, "toy_modules", i * size, "struct module", "state", 0);
+		toy_poke (target, "toy_modules", i * size, "struct module", "core_layout.base",
+			TOY_MODULES + i * 0x10000);
+		toy_poke (target, "toy_modules", i * size, "struct module", "core_layout.size",
+			0x8000);
+	}
+	toy_link (target, (const uint64_t[]){toy_va (target, "modules"), first + size + list,
+				  first + list, 0});
+}
 
 uint64_t
 toy_task (KdTarget *target, unsigned index)
@@ -502,6 +533,7 @@ toy_machine_new (const char *vmlinux)
 		target, toy_pa (target, "kimage_voffset"), toy_va (target, "_text") - TOY_PHYS);
 	toy_set_vhe_regs (target);
 	fill_tasks (target);
+	fill_modules (target);
 	fill_log (target);
 	return target;
 }

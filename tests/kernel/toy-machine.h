@@ -5,12 +5,14 @@
 
 /*
  * Stands in for src/target: a stopped machine of two CPUs and 8 MiB of RAM, with toy-kernel.c
- * loaded at a place KASLR chose, its tables built and its tasks and log filled in.
+ * loaded at a place KASLR chose, its tables built and its tasks, log and list of modules (two:
+ * beta, alpha) filled in.
  */
 #define TOY_RAM UINT64_C (0x40000000)
 #define TOY_RAM_SIZE (8U << 20)
 #define TOY_PHYS UINT64_C (0x40130000)
 #define TOY_KASLR UINT64_C (0x1234560000)
+#define TOY_MODULES UINT64_C (0xffff800002000000)
 #define TOY_USER_VA UINT64_C (0x400000)
 
 KdTarget *toy_machine_new (const char *vmlinux);
@@ -33,6 +35,9 @@ void toy_write (KdTarget *target, uint64_t pa, const void *data, size_t len);
 void toy_write_u64 (KdTarget *target, uint64_t pa, uint64_t value);
 /* Tables of four levels of 4K pages at `root`: one page. */
 void toy_map (KdTarget *target, uint64_t root, uint64_t va, uint64_t pa);
+
+/* What was read of memory before is of another stop. */
+void toy_next_stop (KdTarget *target);
 
 uint64_t toy_task (KdTarget *target, unsigned index);
 /* task_struct `index` (of toy_tasks) as a thread of `signal`, linked nowhere yet. */

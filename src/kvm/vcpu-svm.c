@@ -152,12 +152,14 @@ add_exit_info (JsonObject *group)
 	static const char *const names[] = {"exit_code", "exit_info_1"};
 	uint64_t values[G_N_ELEMENTS (names)];
 	g_autofree char *text = NULL;
-	JsonObject *obj;
 
-	for (size_t i = 0; i < G_N_ELEMENTS (names); i++)
+	for (size_t i = 0; i < G_N_ELEMENTS (names); i++) {
+		JsonObject *obj = NULL;
+
 		if (!kd_json_get_object (group, names[i], FALSE, &obj, NULL) || !obj ||
-			!kd_json_get_address (obj, "value", FALSE, &values[i], NULL))
+			!kd_json_get_address (obj, "value", TRUE, &values[i], NULL))
 			return;
+	}
 	if (values[0] == 0x400 || values[0] == 0x40 + 14)
 		text = kd_x86_64_bits_to_string ("PF_ERROR", values[1]);
 	else if (values[0] == 0x7b) /* APM 2, 15.10.2 */

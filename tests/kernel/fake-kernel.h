@@ -19,6 +19,7 @@
  *	};
  *	struct page_wide { int first; char pad[4092]; int second; };
  *	struct rb_node, struct xarray, struct xa_node (4 slots), as the kernel has them
+ *	struct kvm_vcpu, vcpu_svm, vcpu_vmx and what they point to, in small
  *	struct item the_item; int numbers[40]; struct item cpu_item (per CPU); int do_thing(int)
  *	extern char unsized[]; which is the label of the item
  */

@@ -116,6 +116,79 @@ add_containers (Types *t)
 	field (t, "second", t->s32, 4096 * 8, 0);
 }
 
+typedef struct {
+	const char *name;
+	int type;
+	unsigned at;
+} Row;
+
+static int
+structure (Types *t, const char *name, unsigned size, unsigned nr, const Row *rows)
+{
+	int id = btf__add_struct (t->btf, name, size);
+
+	for (unsigned i = 0; i < nr; i++)
+		field (t, rows[i].name, rows[i].type, rows[i].at * 8, 0);
+	return id;
+}
+#define STRUCTURE(t, name, size, ...)                                                              \
+	structure (t, name, size, G_N_ELEMENTS (((const Row[]){__VA_ARGS__})),                     \
+		(const Row[]){__VA_ARGS__})
+
+/* What KVM keeps of a vCPU on x86, with the members its decoders look at. */
+static void
+add_svm (Types *t, int vcpu)
+{
+	int intercepts = array_of (t, t->u32, 5), control, save, vmcb, info, nested;
+
+	btf__add_enum (t->btf, NULL, 4);
+	btf__add_enum_value (t->btf, "INTERCEPT_CR0_READ", 0);
+	btf__add_enum_value (t->btf, "INTERCEPT_EXCEPTION_OFFSET", 64);
+	btf__add_enum_value (t->btf, "INTERCEPT_INTR", 96);
+	btf__add_enum (t->btf, NULL, 4);
+	btf__add_enum_value (t->btf, "VMCB_INTERCEPTS", 0);
+	btf__add_enum_value (t->btf, "VMCB_ASID", 2);
+	control = STRUCTURE (t, "vmcb_control_area", 88, {"intercepts", intercepts, 0},
+		{"int_ctl", t->u32, 20}, {"exit_code", t->u32, 24}, {"event_inj", t->u32, 28},
+		{"exit_info_1", t->u64, 32}, {"exit_info_2", t->u64, 40},
+		{"exit_int_info", t->u32, 48}, {"clean", t->u32, 52}, {"nested_ctl", t->u64, 56},
+		{"virt_ext", t->u64, 64}, {"tlb_ctl", t->u8, 72}, {"int_state", t->u32, 76},
+		{"next_rip", t->u64, 80});
+	save = STRUCTURE (t, "vmcb_save_area", 64, {"efer", t->u64, 0}, {"cr4", t->u64, 8},
+		{"cr3", t->u64, 16}, {"cr0", t->u64, 24}, {"rflags", t->u64, 32},
+		{"rip", t->u64, 40}, {"cpl", t->u8, 48}, {"dr6", t->u64, 56});
+	vmcb = STRUCTURE (t, "vmcb", 152, {"control", control, 0}, {"save", save, 88});
+	info = STRUCTURE (
+		t, "kvm_vmcb_info", 16, {"ptr", pointer_to (t, vmcb), 0}, {"pa", t->u64, 8});
+	nested = STRUCTURE (t, "svm_nested_state", 112, {"vmcb02", info, 0},
+		{"vmcb12_gpa", t->u64, 16}, {"ctl", control, 24});
+	STRUCTURE (t, "vcpu_svm", 152, {"vcpu", vcpu, 0}, {"vmcb", pointer_to (t, vmcb), 16},
+		{"vmcb01", info, 24}, {"nested", nested, 40});
+}
+
+static void
+add_vmx (Types *t, int vcpu)
+{
+	int vmcs12, loaded, nested, reason;
+
+	vmcs12 =
+		STRUCTURE (t, "vmcs12", 64, {"revision_id", t->u32, 0}, {"launch_state", t->u32, 8},
+			{"vm_exit_reason", t->u32, 12}, {"exit_qualification", t->u64, 16},
+			{"vm_exit_intr_info", t->u32, 24}, {"vm_entry_intr_info_field", t->u32, 28},
+			{"guest_cr0", t->u64, 32}, {"guest_cr4", t->u64, 40},
+			{"guest_rflags", t->u64, 48}, {"guest_ia32_efer", t->u64, 56});
+	loaded = STRUCTURE (t, "loaded_vmcs", 16, {"vmcs", t->void_pointer, 0}, {"cpu", t->s32, 8},
+		{"launched", t->boolean, 12});
+	nested = STRUCTURE (t, "nested_vmx", 32, {"current_vmptr", t->u64, 0},
+		{"cached_vmcs12", pointer_to (t, vmcs12), 8}, {"vmcs02", loaded, 16});
+	reason = btf__add_union (t->btf, "vmx_exit_reason", 4);
+	field (t, "full", t->u32, 0, 0);
+	STRUCTURE (t, "vcpu_vmx", 96, {"vcpu", vcpu, 0}, {"exit_reason", reason, 16},
+		{"idt_vectoring_info", t->u32, 20}, {"exit_qualification", t->u64, 24},
+		{"rflags", t->u64, 32}, {"loaded_vmcs", pointer_to (t, loaded), 40},
+		{"vmcs01", loaded, 48}, {"nested", nested, 64});
+}
+
 static void
 add_symbols (Types *t)
 {
@@ -135,12 +208,17 @@ fake_types_new (void)
 {
 	Types types = {.btf = btf__new_empty()};
 	const void *raw;
+	int vcpu;
 	__u32 len;
 	GBytes *bytes;
 
 	add_base (&types);
 	add_item (&types);
 	add_containers (&types);
+	vcpu = STRUCTURE (
+		&types, "kvm_vcpu", 16, {"kvm", types.void_pointer, 0}, {"cpu", types.s32, 8});
+	add_svm (&types, vcpu);
+	add_vmx (&types, vcpu);
 	add_symbols (&types);
 	raw = btf__raw_data (types.btf, &len);
 	g_assert_nonnull (raw);

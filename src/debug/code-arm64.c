@@ -10,6 +10,7 @@
 #define BACKWARD_MAX 512
 #define OVERLAY_MAX 64
 #define CALL_CHANGES 0x4007ffff /* x0 to x18 and x30, AAPCS64 6.1.1 */
+#define SCRATCH 0x3fe00u        /* x9 to x17: the tracer's entry code does not give them back */
 #define CALLEE_SAVED 0x3ff80000 /* x19 to x29 */
 
 typedef struct {
@@ -378,26 +379,56 @@ as_returned (const KdRegSet *at_return, uint64_t pc, unsigned return_reg, KdRegS
 	*ret_next = next;
 }
 
+/*
+ * Where the registers are those of: behind a call that left the link register alone (the tracer's,
+ * which gives all back) at the call, else at `pc`.
+ */
+static uint64_t
+before_traced_call (KdUnwind *unwind, const KdRegSet *regs, uint64_t pc)
+{
+	KdArm64Insn insn;
+	uint64_t lr;
+
+	return kd_reg_set_get (regs, LR, &lr) && kd_unwind_strip (unwind, lr) != regs->pc &&
+			       read_insn (unwind, pc - 4, &insn, NULL) && insn.kind == KD_ARM64_BL
+		       ? pc - 4
+		       : pc;
+}
+
+/* What held at the function's first instruction: the link register is the return address. */
+static gboolean
+step_back (KdUnwind *unwind, const KdUnwindFrame *from, const KdRegSet *regs, uint64_t pc,
+	KdRegSet *ret_next)
+{
+	KdRegSet entry;
+	uint64_t lr;
+
+	if (!regs->live || !from->has_symbol ||
+		!kd_code_arm64_backward (
+			unwind, regs, from->symbol.addr, from->symbol.size, pc, &entry) ||
+		!kd_reg_set_get (&entry, LR, &lr))
+		return FALSE;
+	as_returned (&entry, kd_unwind_strip (unwind, lr), LR, ret_next);
+	return TRUE;
+}
+
 gboolean
 kd_code_arm64_step (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 {
-	uint64_t pc = from->image_pc ? from->image_pc : from->regs.pc, lr;
+	uint64_t pc = from->image_pc ? from->image_pc : from->regs.pc;
+	uint64_t before = from->regs.live ? before_traced_call (unwind, &from->regs, pc) : pc;
+	KdRegSet regs = from->regs;
 	KdCodeResult result;
-	KdRegSet entry;
 
+	/* The tracer's own stack is where the function will put what it loads at its end. */
+	regs.known &= ~SCRATCH;
+	if (before != pc && step_back (unwind, from, &regs, before, ret_next))
+		return TRUE;
 	if (kd_code_arm64_forward (unwind, &from->regs, pc, &result) == KD_CODE_RETURNS &&
 		result.regs.pc != 0 && (result.regs.known >> SP & 1)) {
 		as_returned (&result.regs, kd_unwind_strip (unwind, result.regs.pc),
 			result.return_reg, ret_next);
 		return TRUE;
 	}
-	/* What held at the function's first instruction: the link register is the return address.
-	 */
-	if (!from->regs.live || !from->has_symbol ||
-		!kd_code_arm64_backward (
-			unwind, &from->regs, from->symbol.addr, from->symbol.size, pc, &entry) ||
-		!kd_reg_set_get (&entry, LR, &lr))
-		return FALSE;
-	as_returned (&entry, kd_unwind_strip (unwind, lr), LR, ret_next);
-	return TRUE;
+	return step_back (unwind, from, &from->regs, pc, ret_next);
 }

@@ -343,14 +343,44 @@ step_el1_live (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
 	return KD_STEP_NEXT;
 }
 
+/*
+ * Where the code that `from` is in begins, by the kernel's own symbols: those have labels inside
+ * functions of assembly too, which hide the function. *ret_name: the function's, static.
+ */
+static uint64_t
+hyp_start (KdUnwind *unwind, const KdUnwindFrame *from, const char **ret_name)
+{
+	static const struct {
+		const char *label, *function;
+	} labels[] = {{"__skip_pauth_save", "__host_exit"},
+		{"__skip_pauth_restore", "__host_enter_restore_full"}};
+	const char *name = hyp_name (from->symbol.name);
+
+	*ret_name = name;
+	for (size_t i = 0; i < G_N_ELEMENTS (labels); i++) {
+		g_autofree char *function = g_strdup_printf ("%.*s%s",
+			(int)(name - from->symbol.name), from->symbol.name, labels[i].function);
+		KdKernelSymbol symbol;
+
+		if (strcmp (name, labels[i].label) != 0 ||
+			!unwind->ops->symbol (unwind->data, function, &symbol) ||
+			symbol.addr > from->symbol.addr)
+			continue;
+		*ret_name = labels[i].function;
+		return symbol.addr;
+	}
+	return from->symbol.addr;
+}
+
 static int
 step_kvm (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
 {
 	static const char *const guest_traps[] = {"el1_sync", "el1_trap", "el1_irq", "el1_fiq",
 		"el1_error", "wa_epilogue", "__guest_exit_panic",
 		"__guest_exit_restore_elr_and_panic"};
-	const char *name = hyp_name (from->symbol.name);
-	uint64_t pc = from->image_pc, start = from->symbol.addr, end = start + from->symbol.size;
+	const char *name;
+	uint64_t pc = from->image_pc, start = hyp_start (unwind, from, &name);
+	uint64_t end = from->symbol.addr + from->symbol.size;
 
 	if (strcmp (name, "__guest_enter") == 0)
 		/* Until the host's registers are put away they are where they always are. */

@@ -7,6 +7,9 @@
 #include "base/cursor.h"
 
 #define PAGE 4096ULL
+/* Where the root table may be, seen from the symbols' names. */
+#define ROOT_BEFORE (64ULL << 20)
+#define ROOT_BEHIND (64ULL << 20)
 /* Of a note with the name "GNU", in front of what it says. */
 #define NOTE_HEAD 16
 /* In the image's mapping. */
@@ -159,6 +162,44 @@ take_vector (const KdVectorPlace *vector, void *data)
 	return TRUE;
 }
 
+static gboolean
+read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	return kd_target_read_phys (data, pa, buf, len, error);
+}
+
+/*
+ * No CPU has them: they are at EL2, or in guests. Then the kernel's root table is looked for, page
+ * by page of the image: it is the one that has _stext in this piece of memory.
+ */
+static gboolean
+guess_vector (Finder *finder, uint64_t near)
+{
+	const uint64_t align = finder->layout->load_align;
+	const uint64_t from = (near > ROOT_BEFORE ? near - ROOT_BEFORE : 0) & ~(PAGE - 1);
+	KdRegime regimes[KD_ROOT_REGIMES_MAX];
+	KdKallsymsEntry text;
+
+	if (!align || !lookup (finder, "_stext", &text))
+		return FALSE;
+	for (uint64_t root = from; root - from < ROOT_BEFORE + ROOT_BEHIND; root += PAGE) {
+		unsigned nr = finder->layout->root_regimes (root, regimes);
+
+		for (unsigned i = 0; i < nr; i++) {
+			KdWalk walk;
+
+			kd_target_arch (finder->target)
+				->walk (&regimes[i], text.addr, read_phys, finder->target, &walk);
+			if (walk.status != KD_WALK_MAPPED || (walk.pa ^ text.addr) % align ||
+				walk.pa > near || near - walk.pa > ROOT_BEFORE)
+				continue;
+			finder->vector = (KdVectorPlace){text.addr, walk.pa, TRUE, regimes[i]};
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
 /*
  * Behind the last byte that is mapped in one piece with the vectors; what belonged to init alone is
  * a hole by now.
@@ -184,17 +225,17 @@ image_end (const Finder *finder)
  * give the memory in front of _stext away.
  */
 static gboolean
-find_image (Finder *finder, GError **error)
+find_image (Finder *finder, uint64_t near, GError **error)
 {
 	KdKallsymsEntry text;
 	uint64_t text_pa;
 
 	kd_vectors_foreach (finder->target, take_vector, finder);
-	if (!finder->vector.is_kernel_va || !finder->layout->load_align ||
-		!lookup (finder, "_stext", &text)) {
+	if ((!finder->vector.is_kernel_va && !guess_vector (finder, near)) ||
+		!finder->layout->load_align || !lookup (finder, "_stext", &text)) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-			"kallsyms in memory has no data (no CONFIG_KALLSYMS_ALL), and what else is "
-			"there cannot be seen at this stop");
+			"kallsyms in memory has no data (no CONFIG_KALLSYMS_ALL), and where the "
+			"image lies cannot be seen");
 		return FALSE;
 	}
 	text_pa = text.addr - finder->vector.va + finder->vector.pa;
@@ -622,7 +663,7 @@ add_vmcoreinfo (Finder *finder)
 }
 
 gboolean
-kd_data_symbols_add (KdKallsyms *kallsyms, KdTarget *target, GError **error)
+kd_data_symbols_add (KdKallsyms *kallsyms, KdTarget *target, uint64_t near, GError **error)
 {
 	g_auto (Finder) finder = {.kallsyms = kallsyms,
 		.target = target,
@@ -630,7 +671,7 @@ kd_data_symbols_add (KdKallsyms *kallsyms, KdTarget *target, GError **error)
 	const char *missing;
 
 	index_names (&finder);
-	if (!find_image (&finder, error))
+	if (!find_image (&finder, near, error))
 		return FALSE;
 	add (&finder, finder.layout->base_symbol, finder.base, 0, 'R');
 	add (&finder, finder.layout->end_symbol, finder.base + finder.len, 0, 'B');

@@ -10,7 +10,8 @@
  * symbols (ksymtab), those that vmcoreinfo names, per-CPU variables (BTF has their offsets), and
  * the heads of a few lists, which the code of functions that walk them names.
  *
- * NOT_FOUND: something that all else needs is not there, or no CPU has the kernel's own vectors at
- * this stop; the message says what.
+ * `near` is a physical address in the image, behind its first byte. NOT_FOUND: something that all
+ * else needs is not there; the message says what.
  */
-gboolean kd_data_symbols_add (KdKallsyms *kallsyms, KdTarget *target, GError **error);
+gboolean kd_data_symbols_add (
+	KdKallsyms *kallsyms, KdTarget *target, uint64_t near, GError **error);

@@ -116,7 +116,7 @@ try_digits (Maker *maker, uint64_t pa, GError **error)
 		view ? kd_kallsyms_decode (view, len, (size_t)(pa - start), view_va, error) : NULL;
 	/* Without CONFIG_KALLSYMS_ALL it has code only. */
 	if (maker->kallsyms && !kd_kallsyms_addr (maker->kallsyms, "linux_banner", &va) &&
-		!kd_data_symbols_add (maker->kallsyms, maker->target, error))
+		!kd_data_symbols_add (maker->kallsyms, maker->target, pa, error))
 		return FALSE;
 	return maker->kallsyms &&
 	       kd_find_kernel_by_symbols (maker->target, lookup, maker, &maker->place, error);

@@ -197,6 +197,10 @@ class Kvmdbg:
         return self.run("--json", "attach", machine.gdb, *qmp, "--vmlinux", machine.vmlinux,
                         "--name", self.session, *args)
 
+    def attach_bare(self, machine):
+        """Attach with nothing but the machine."""
+        return self.run("--json", "attach", machine.gdb, "--qmp", machine.qmp, "--no-files", "--name", self.session)
+
     def refused(self, status, pattern, *args, **kwargs):
         """A command that must fail with STATUS and one line of stderr that matches PATTERN."""
         done = self.run(*args, **kwargs)

@@ -213,10 +213,8 @@ def attach_without_files(host):
 
 
 def attach_bare(host):
-    done = host.kvmdbg.run("--json", "attach", host.machine.gdb, "--qmp", host.machine.qmp, "--no-files",
-                           "--name", "test")
+    done = host.kvmdbg.attach_bare(host.machine)
     expect(done.status == 0, str(done))
-    return done
 
 
 def status(host):

@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -263,6 +264,60 @@ def gdb_ask(machine, offset, thread, values, registers=tuple(REGISTERS), timeout
         if line.startswith("ANSWER"):
             return json.loads(line[len("ANSWER"):])
     raise Failure(f"gdb: {done.stderr.decode(errors='replace')[-500:]}")
+
+
+def dump_with_note(machine, call, folder):
+    """An ELF dump of the present stop of MACHINE in FOLDER, with the note without which drgn refuses it.
+
+    QEMU adds it only for kernels that have the fw_cfg driver; the kernel holds its text in any case, and
+    CALL, kvmdbg's answer to some words, tells where.
+    """
+    raw, whole = folder / "raw.elf", folder / "dump.elf"
+    machine.monitor("dump-guest-memory", paging=False, protocol=f"file:{raw}")
+    size = call("print", "vmcoreinfo_size")["value"]
+    place = f"{number(call('print', 'vmcoreinfo_data')['value']):#x}"
+    text = bytes.fromhex(call("mem", place, str(size))["bytes"])
+    note = struct.pack("<III", 11, len(text), 0) + b"VMCOREINFO\0\0" + text + b"\0" * (-len(text) % 4)
+    # drgn starts from the kernel's own tables, so it must find where the kernel's image is: as a segment.
+    text_va, end_va = (number(call("sym", name)["symbols"][0]["addr"]) for name in ("_text", "_end"))
+    text_pa = number(call("translate", hex(text_va))["pa"])
+    with raw.open("rb") as source, whole.open("wb") as target:
+        head = source.read(64)
+        entry, each, count = struct.unpack_from("<Q", head, 32)[0], *struct.unpack_from("<HH", head, 54)
+        source.seek(entry)
+        headers, parts, at = [struct.unpack("<IIQQQQQQ", source.read(each)) for _ in range(count)], [], 0x10000
+        for kind, flags, offset, va, pa, length, memory, align in headers:
+            source.seek(offset)
+            data = source.read(length) + (note if kind == 4 else b"")
+            target.seek(at)
+            target.write(data)
+            parts.append((kind, flags, at, va, pa, len(data), memory if kind == 1 else len(data), 0))
+            if kind == 1 and pa <= text_pa < pa + length:
+                size = end_va - text_va
+                parts.append((kind, flags, at + text_pa - pa, text_va, text_pa, size, size, 0))
+            at += len(data)
+        target.seek(0)
+        target.write(head[:32] + struct.pack("<Q", 64) + head[40:56] + struct.pack("<H", len(parts)) + head[58:])
+        for part in parts:
+            target.write(struct.pack("<IIQQQQQQ", *part))
+    raw.unlink()
+    return whole
+
+
+def drgn_ask(dump, files, script):
+    """What SCRIPT makes of DUMP in drgn: it has `prog` and prints one JSON value. FILES: the vmlinux, then modules'.
+
+    Debian's drgn reads dumps of x86-64 only.
+    """
+    lines = ["import json, sys, drgn", "prog = drgn.Program()", "prog.set_core_dump(sys.argv[1])",
+             # Modules are found with what the kernel's own file says.
+             "prog.load_debug_info(sys.argv[2:3])", "if sys.argv[3:]:\n\tprog.load_debug_info(sys.argv[3:])", script]
+    # Debian's own Python: its packages are for that one.
+    done = subprocess.run(["/usr/bin/python3", "-c", "\n".join(lines), str(dump), *map(str, files)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=300, check=False)
+    if done.returncode:
+        raise Failure(f"drgn: {done.stderr.decode(errors='replace')[-500:]}")
+    return json.loads(done.stdout)
 
 
 def elf_symbols(path, names):

@@ -18,6 +18,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -574,6 +575,45 @@ def damaged_image(host):
     expect(done, "refused")
 
 
+DRGN = """
+from drgn.helpers.linux.cpumask import for_each_possible_cpu
+from drgn.helpers.linux.list import list_for_each_entry
+from drgn.helpers.linux.percpu import per_cpu
+from drgn.helpers.linux.pid import for_each_task
+tasks = [[task.pid.value_(), task.tgid.value_(), task.comm.string_().decode(), hex(task.value_()), hex(task.stack.value_())]
+         for task in for_each_task(prog)]
+modules = [[module.name.string_().decode(), hex(module.value_())]
+           for module in list_for_each_entry("struct module", prog["modules"].address_of_(), "list")]
+running = [per_cpu(prog["runqueues"], cpu).nr_running.value_() for cpu in for_each_possible_cpu(prog)]
+vms = None
+if sys.argv[3:]:
+    vms = [[hex(vm.value_()), vm.created_vcpus.value_(), vm.userspace_pid.value_()]
+           for vm in list_for_each_entry("struct kvm", prog["vm_list"].address_of_(), "vm_list")]
+json.dump({"tasks": tasks, "modules": modules, "running": running, "vms": vms, "jiffies": prog["jiffies_64"].value_()},
+          sys.stdout)
+"""
+
+
+def beside_drgn(host):
+    """Tasks, modules, VMs and per-CPU data as drgn reads them from a dump of this very stop."""
+    call = host.kvmdbg.call
+    with tempfile.TemporaryDirectory() as folder:
+        dump = harness.dump_with_note(host.machine, call, pathlib.Path(folder))
+        # Debian's drgn knows no struct module of 6.4 and later.
+        modules = host.machine.info["modules"] if host.args.kernel == "6.1" else []
+        files = [host.machine.kernel / "debug" / f"{module}.ko" for module in modules]
+        drgn = harness.drgn_ask(dump, [host.machine.vmlinux, *files], DRGN)
+    # Kernel threads have longer names elsewhere, which `ps` prefers.
+    got = sorted([task["pid"], task["tgid"], task["comm"][:15], task["task"], task["stack"]]
+                 for task in call("ps", "--threads") if task["pid"])
+    expect_equal(got, sorted(drgn["tasks"]), "tasks")
+    expect_equal([[module["name"], module["module"]] for module in call("modules")], drgn["modules"], "modules")
+    if modules:
+        expect_equal(sorted([vm["kvm"], vm["vcpus"], vm["pid"]] for vm in call("vms")), sorted(drgn["vms"]), "vms")
+    expect_equal([cpu["value"] for cpu in call("percpu", "runqueues.nr_running")], drgn["running"], "runqueues.nr_running")
+    expect_equal(number(call("print", "jiffies_64")["value"]), drgn["jiffies"], "jiffies_64")
+
+
 def bad_words(host):
     host.kvmdbg.refused(2, "vmz.*vms", "vmz")
     host.kvmdbg.refused(2, "wrong", "vms", "--wrong")
@@ -717,7 +757,8 @@ def main():
     prefix = f"/host/{args.arch}/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
     try:
         attached = tap.case(prefix + "attach", attach, host)
-        for case in STOPPED[1:]:
+        # Debian's drgn reads dumps of x86-64 only.
+        for case in STOPPED[1:] + ([beside_drgn] if args.arch == "x86_64" else []):
             name = prefix + case.__name__.replace("_", "-")
             if attached:
                 tap.case(name, case, host)

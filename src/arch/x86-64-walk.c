@@ -14,10 +14,26 @@
 #define ENTRY_NX (1ULL << 63)
 #define ENTRY_ADDRESS 0xffffffffff000ULL
 
+/* EPT's entries, SDM 3C tables 29-1 to 29-7; PS and the address are where they are above. */
+#define EPT_READ (1ULL << 0)
+#define EPT_WRITE (1ULL << 1)
+#define EPT_EXECUTE (1ULL << 2)
+#define EPT_RIGHTS (EPT_READ | EPT_WRITE | EPT_EXECUTE)
+#define EPT_MEMTYPE(entry) ((unsigned)((entry) >> 3 & 7))
+#define EPT_IGNORE_PAT (1ULL << 6)
+#define EPT_ACCESSED (1ULL << 8)
+#define EPT_DIRTY (1ULL << 9)
+/* Reserved where an entry leads to a table; PS aside. */
+#define EPT_TABLE_RESERVED (15ULL << 3)
+
 #define MASK(bits) ((bits) >= 64 ? ~0ULL : (1ULL << (bits)) - 1)
 
 /* By the number of levels below. */
 static const char *const level_names[] = {"PT", "PD", "PDPT", "PML4", "PML5"};
+
+/* Memory types; NULL ones are reserved. */
+static const char *const ept_memtypes[8] = {
+	[0] = "uc", [1] = "wc", [4] = "wt", [5] = "wp", [6] = "wb"};
 
 static gboolean
 is_canonical (const KdRegime *regime, uint64_t va)
@@ -31,8 +47,10 @@ is_canonical (const KdRegime *regime, uint64_t va)
 
 /* What the levels above allow limits what the leaf allows, SDM 3A 4.6. */
 static uint64_t
-fold (uint64_t leaf, uint64_t all, uint64_t any)
+fold (const KdRegime *regime, uint64_t leaf, uint64_t all, uint64_t any)
 {
+	if (regime->flags & KD_X86_64_REGIME_EPT)
+		return leaf & (~EPT_RIGHTS | all);
 	leaf &= ~(ENTRY_RW | ENTRY_USER) | (all & (ENTRY_RW | ENTRY_USER));
 	return leaf | (any & ENTRY_NX);
 }
@@ -42,8 +60,10 @@ finish_leaf (const KdRegime *regime, unsigned below, uint64_t va, uint64_t entry
 {
 	unsigned shift = regime->page_shift + 9 * below;
 
-	/* Of a large page only the PAT bit may be set below its address. */
-	if (below && (entry & ENTRY_ADDRESS & MASK (shift) & ~ENTRY_PAT_LARGE)) {
+	uint64_t pat = regime->flags & KD_X86_64_REGIME_EPT ? 0 : ENTRY_PAT_LARGE;
+
+	/* Of a large page only the PAT bit may be set below its address; EPT has none there. */
+	if (below && (entry & ENTRY_ADDRESS & MASK (shift) & ~pat)) {
 		walk->status = KD_WALK_RESERVED;
 		return;
 	}
@@ -54,6 +74,28 @@ finish_leaf (const KdRegime *regime, unsigned below, uint64_t va, uint64_t entry
 	}
 	walk->status = KD_WALK_MAPPED;
 	walk->map_size = 1ULL << shift;
+}
+
+static gboolean
+is_present (const KdRegime *regime, uint64_t entry)
+{
+	return (entry & (regime->flags & KD_X86_64_REGIME_EPT ? EPT_RIGHTS : ENTRY_PRESENT)) != 0;
+}
+
+/* What makes a CPU fault with "reserved bit", and EPT's misconfigurations (SDM 3C 29.3.3.1). */
+static gboolean
+is_reserved (const KdRegime *regime, unsigned below, uint64_t entry)
+{
+	/* Pages of 512 GiB there are none. */
+	if (below > 2 && (entry & ENTRY_PS))
+		return TRUE;
+	if (!(regime->flags & KD_X86_64_REGIME_EPT))
+		return (entry & ENTRY_NX) && (regime->flags & KD_X86_64_REGIME_NO_NX);
+	/* Execute-only there is, on CPUs that say so. */
+	if ((entry & (EPT_READ | EPT_WRITE)) == EPT_WRITE)
+		return TRUE;
+	return below == 0 || (entry & ENTRY_PS) ? !ept_memtypes[EPT_MEMTYPE (entry)]
+						: (entry & EPT_TABLE_RESERVED) != 0;
 }
 
 void
@@ -79,20 +121,18 @@ kd_x86_64_walk (
 		}
 		for (unsigned i = 0; i < 8; i++)
 			step->entry |= (uint64_t)bytes[i] << (8 * i);
-		if (!(step->entry & ENTRY_PRESENT)) {
+		if (!is_present (regime, step->entry)) {
 			ret_walk->status = KD_WALK_ABSENT;
 			return;
 		}
-		/* Pages of 512 GiB there are none. */
-		if ((below > 2 && (step->entry & ENTRY_PS)) ||
-			((step->entry & ENTRY_NX) && (regime->flags & KD_X86_64_REGIME_NO_NX))) {
+		if (is_reserved (regime, below, step->entry)) {
 			ret_walk->status = KD_WALK_RESERVED;
 			return;
 		}
 		all &= step->entry;
 		any |= step->entry;
 		if (below == 0 || (step->entry & ENTRY_PS)) {
-			ret_walk->leaf = fold (step->entry, all, any);
+			ret_walk->leaf = fold (regime, step->entry, all, any);
 			finish_leaf (regime, below, va, step->entry, ret_walk);
 			return;
 		}
@@ -104,6 +144,25 @@ kd_x86_64_walk (
 	}
 }
 
+static char *
+describe_ept (const KdRegime *regime, uint64_t leaf)
+{
+	const char *memtype = ept_memtypes[EPT_MEMTYPE (leaf)];
+	GString *text = g_string_new (leaf & EPT_READ ? "r" : "-");
+
+	g_string_append (text, leaf & EPT_WRITE ? "w" : "-");
+	g_string_append (text, leaf & EPT_EXECUTE ? "x" : "-");
+	g_string_append_printf (text, " %s", memtype ? memtype : "reserved");
+	if (leaf & EPT_IGNORE_PAT)
+		g_string_append (text, " ignore-pat");
+	if (!(regime->flags & KD_X86_64_REGIME_EPT_NO_AD)) {
+		g_string_append (text, leaf & EPT_ACCESSED ? " accessed" : " not-accessed");
+		if (leaf & EPT_DIRTY)
+			g_string_append (text, " dirty");
+	}
+	return g_string_free (text, FALSE);
+}
+
 char *
 kd_x86_64_describe_leaf (const KdRegime *regime, const KdWalk *walk)
 {
@@ -111,8 +170,11 @@ kd_x86_64_describe_leaf (const KdRegime *regime, const KdWalk *walk)
 	uint64_t leaf = walk->leaf;
 	unsigned pat = (leaf & ENTRY_PWT ? 1 : 0) | (leaf & ENTRY_PCD ? 2 : 0) |
 		       (leaf & (large ? ENTRY_PAT_LARGE : ENTRY_PS) ? 4 : 0);
-	GString *text = g_string_new (leaf & ENTRY_RW ? "rw" : "ro");
+	GString *text;
 
+	if (regime->flags & KD_X86_64_REGIME_EPT)
+		return describe_ept (regime, leaf);
+	text = g_string_new (leaf & ENTRY_RW ? "rw" : "ro");
 	g_string_append (text, leaf & ENTRY_USER ? " user" : " kernel");
 	g_string_append (text, leaf & ENTRY_NX ? " nx" : " x");
 	/* What an index of the PAT stands for is in an MSR. */
@@ -133,4 +195,15 @@ kd_x86_64_nested_regime (uint64_t ncr3, const KdRegime *host)
 		.pa_bits = host->pa_bits,
 		.page_shift = 12,
 		.flags = KD_X86_64_REGIME_NESTED};
+}
+
+KdRegime
+kd_x86_64_ept_regime (uint64_t root, unsigned levels, gboolean ad, const KdRegime *host)
+{
+	return (KdRegime){.root = root & ENTRY_ADDRESS,
+		.va_bits = 12 + 9 * CLAMP (levels, 4, 5),
+		.pa_bits = host->pa_bits,
+		.page_shift = 12,
+		.flags = KD_X86_64_REGIME_NESTED | KD_X86_64_REGIME_EPT |
+			 (ad ? 0 : KD_X86_64_REGIME_EPT_NO_AD)};
 }

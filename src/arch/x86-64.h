@@ -10,6 +10,10 @@
 #define KD_X86_64_REGIME_NESTED (1ULL << 0)
 /* EFER.NXE is clear: bit 63 of an entry is reserved. */
 #define KD_X86_64_REGIME_NO_NX (1ULL << 1)
+/* With NESTED: the tables are EPT's, SDM 3C 29.3. */
+#define KD_X86_64_REGIME_EPT (1ULL << 2)
+/* With EPT: the CPU keeps no accessed and dirty bits (bit 6 of the EPTP is clear). */
+#define KD_X86_64_REGIME_EPT_NO_AD (1ULL << 3)
 
 /* KdArch.walk and KdArch.describe_leaf: 4- and 5-level paging, SDM 3A 4.5. */
 void kd_x86_64_walk (
@@ -21,6 +25,9 @@ char *kd_x86_64_describe_leaf (const KdRegime *regime, const KdWalk *walk);
  * format, and as many levels as the host's own tables have.
  */
 KdRegime kd_x86_64_nested_regime (uint64_t ncr3, const KdRegime *host);
+
+/* Of EPT, whose number of levels the EPTP has: its own, whatever the host's tables have. */
+KdRegime kd_x86_64_ept_regime (uint64_t root, unsigned levels, gboolean ad, const KdRegime *host);
 
 /* The call that returns to `return_addr` and the jump at `addr`: see KdArch. */
 void kd_x86_64_call_before (

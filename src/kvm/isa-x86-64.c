@@ -36,19 +36,62 @@ root_of (const KdObject *vcpu, uint64_t *ret_root, GError **error)
 	return FALSE;
 }
 
+/* A member of one of two names, the newer first. FALSE: neither is there. */
+static gboolean
+either (const KdObject *vcpu, const char *name, const char *older, uint64_t *ret_value)
+{
+	const char *path = kd_object_has_member (vcpu, name) ? name : older;
+
+	return kd_object_has_member (vcpu, path) &&
+	       kd_object_member_u64 (vcpu, path, ret_value, NULL);
+}
+
+/*
+ * Which format: KVM's role of the root says whether its tables map guest-physical addresses at all
+ * (with ept=0 or npt=0 they shadow the guest's own, but for a guest without paging, whose root then
+ * has level 3), and the vendor's module then whose hardware reads them.
+ */
+static gboolean
+regime_of (const KdObject *vcpu, uint64_t root, KdRegime *ret_regime, GError **error)
+{
+	const KdRegime *host = kd_kernel_regime (vcpu->kernel);
+	uint64_t level = 0, direct = 1, ad_disabled = 0;
+
+	/* Before 5.19 these were members of struct kvm_mmu itself, and of its mmu_role. */
+	either (vcpu, "arch.root_mmu.root_role.level", "arch.root_mmu.shadow_root_level", &level);
+	either (vcpu, "arch.root_mmu.root_role.direct", "arch.root_mmu.direct_map", &direct);
+	either (vcpu, "arch.root_mmu.root_role.ad_disabled",
+		"arch.root_mmu.mmu_role.base.ad_disabled", &ad_disabled);
+	if (!direct || (level > 0 && level < 4)) {
+		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_NOT_FOUND,
+			"KVM shadows the guest's own tables (%s=0): none map guest-physical "
+			"addresses",
+			kd_vcpu_x86_is_vmx (vcpu->kernel) ? "ept" : "npt");
+		return FALSE;
+	}
+	if (kd_vcpu_x86_is_vmx (vcpu->kernel)) {
+		if (level == 0) {
+			g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_LAYOUT,
+				"struct kvm_vcpu has no arch.root_mmu.root_role.level");
+			return FALSE;
+		}
+		*ret_regime = kd_x86_64_ept_regime (root, (unsigned)level, !ad_disabled, host);
+		return TRUE;
+	}
+	*ret_regime = kd_x86_64_nested_regime (root, host);
+	if (level == 4 || level == 5)
+		ret_regime->va_bits = 12 + 9 * (unsigned)level;
+	return TRUE;
+}
+
 static gboolean
 second_stage (const KdObject *kvm, const KdObject *vcpu, KdRegime *ret_regime, GError **error)
 {
 	KdKernel *kernel = kvm->kernel;
 	g_autoptr (GArray) vcpus = NULL;
-	uint64_t root = UINT64_MAX, level = 0;
+	uint64_t root = UINT64_MAX;
 	KdObject object;
 
-	if (kd_vcpu_x86_is_vmx (kernel)) {
-		g_set_error (error, KD_KVM_ERROR, KD_KVM_ERROR_LAYOUT,
-			"EPT's tables are not known here");
-		return FALSE;
-	}
 	if (vcpu) {
 		object = *vcpu;
 		if (!root_of (&object, &root, error))
@@ -72,12 +115,7 @@ second_stage (const KdObject *kvm, const KdObject *vcpu, KdRegime *ret_regime, G
 			"no vCPU has nested page tables yet: none has run");
 		return FALSE;
 	}
-	*ret_regime = kd_x86_64_nested_regime (root, kd_kernel_regime (kernel));
-	if (kd_object_has_member (&object, "arch.root_mmu.root_role.level") &&
-		kd_object_member_u64 (&object, "arch.root_mmu.root_role.level", &level, NULL) &&
-		level >= 3 && level <= 5)
-		ret_regime->va_bits = 12 + 9 * (unsigned)level;
-	return TRUE;
+	return regime_of (&object, root, ret_regime, error);
 }
 
 const KdKvmIsa kd_kvm_isa_x86_64 = {

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "arch/x86-64.h"
@@ -180,8 +181,11 @@ add_vmcb (const KdX86Vcpu *vcpu, const KdObject *pointer, const char *name, gboo
 	JsonObject *group;
 	GError *error = NULL;
 	KdObject vmcb, part;
+	uint8_t first;
 
+	/* One line for a pointer to nowhere, not one for each part. */
 	if (!kd_object_deref (pointer, &vmcb, &error) ||
+		!kd_kernel_read (vcpu->kernel, vmcb.addr, &first, sizeof first, &error) ||
 		!kd_object_member (&vmcb, "control", &part, &error)) {
 		kd_vcpu_state_note (vcpu->state, name, error);
 		return;
@@ -206,8 +210,9 @@ svm_of (const KdObject *vcpu, KdObject *ret_svm, GError **error)
 		vcpu->kernel, vcpu->addr.value, "struct vcpu_svm", "vcpu", ret_svm, error);
 }
 
-/* One of the VMCBs KVM keeps, when it has been made. */
-static void
+/* One of the VMCBs KVM keeps, when it has been made. TRUE: it is the one that `current` points to.
+ */
+static gboolean
 add_vmcb_at (const KdX86Vcpu *vcpu, const KdObject *svm, const char *path, const char *name,
 	uint64_t current)
 {
@@ -215,9 +220,11 @@ add_vmcb_at (const KdX86Vcpu *vcpu, const KdObject *svm, const char *path, const
 	uint64_t addr;
 
 	if (!kd_object_has_member (svm, path) || !kd_object_member (svm, path, &pointer, NULL) ||
-		!kd_object_u64 (&pointer, &addr, NULL) || addr == 0)
-		return;
-	add_vmcb (vcpu, &pointer, name, vcpu->in_guest && addr == current);
+		!kd_object_u64 (&pointer, &addr, NULL))
+		return FALSE;
+	if (addr != 0)
+		add_vmcb (vcpu, &pointer, name, vcpu->in_guest && addr == current);
+	return addr == current;
 }
 
 void
@@ -229,6 +236,7 @@ kd_vcpu_svm_describe (const KdX86Vcpu *vcpu)
 	GError *error = NULL;
 	KdObject svm, nested;
 	uint64_t current = 0;
+	gboolean known;
 
 	if (!svm_of (vcpu->vcpu, &svm, &error)) {
 		kd_vcpu_state_note (vcpu->state, "struct vcpu_svm", error);
@@ -238,11 +246,16 @@ kd_vcpu_svm_describe (const KdX86Vcpu *vcpu)
 		vcpu, kd_vcpu_state_group (vcpu->state, "vcpu_svm"), &svm, NULL, own_skip, FALSE);
 	kd_object_member_u64 (&svm, "vmcb", &current, NULL);
 	if (kd_object_has_member (&svm, "vmcb01.ptr")) {
-		add_vmcb_at (vcpu, &svm, "vmcb01.ptr", "vmcb01", current);
-		add_vmcb_at (vcpu, &svm, "nested.vmcb02.ptr", "vmcb02", current);
+		known = add_vmcb_at (vcpu, &svm, "vmcb01.ptr", "vmcb01", current);
+		known |= add_vmcb_at (vcpu, &svm, "nested.vmcb02.ptr", "vmcb02", current);
 	} else {
-		add_vmcb_at (vcpu, &svm, "vmcb", "vmcb", current);
+		known = add_vmcb_at (vcpu, &svm, "vmcb", "vmcb", current);
 	}
+	if (current == 0)
+		kd_vcpu_state_notef (vcpu->state, "vmcb: it has none");
+	else if (!known)
+		kd_vcpu_state_notef (vcpu->state,
+			"vmcb: 0x%" PRIx64 " is neither vmcb01's nor vmcb02's", current);
 	if (kd_object_has_member (&svm, "nested") &&
 		kd_object_member (&svm, "nested", &nested, NULL))
 		kd_x86_vcpu_add_struct (vcpu, kd_vcpu_state_group (vcpu->state, "nested"), &nested,

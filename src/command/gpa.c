@@ -63,6 +63,7 @@ static JsonNode *
 run (KdSession *session, const KdArgs *args, GError **error)
 {
 	g_autoptr (JsonObject) obj = json_object_new();
+	g_autofree char *entry = NULL;
 	KdVcpu vcpu = {0};
 	KdRegime regime;
 	int vm_id, id;
@@ -88,6 +89,8 @@ run (KdSession *session, const KdArgs *args, GError **error)
 	kd_json_set_int (obj, "gpa_bits", regime.va_bits);
 	kd_json_set_int (obj, "granule", INT64_C (1) << regime.page_shift);
 	kd_command_walk_json (obj, kd_target_arch (session->target), &regime, &walk);
+	entry = kd_vm_walk_words (session->kernel, &vm, &walk);
+	kd_json_set_string (obj, "entry", entry);
 	if (!add_slot (obj, session, &vm, gpa, &walk, error))
 		return NULL;
 	return kd_json_object_node (g_steal_pointer (&obj));
@@ -128,15 +131,18 @@ static void
 render (JsonNode *result, KdText *text)
 {
 	JsonObject *obj = kd_json_node_object (result, NULL);
-	const char *gpa = "";
+	const char *gpa = "", *entry = NULL;
 	gint64 vm = 0;
 
 	kd_json_get_string (obj, "gpa", FALSE, &gpa, NULL);
+	kd_json_get_string (obj, "entry", FALSE, &entry, NULL);
 	kd_json_get_int (obj, "vm", FALSE, &vm, NULL);
 	kd_command_walk_render_levels (obj, text);
 	kd_text_printf (text, KD_STYLE_PLAIN, "vm:%" PRId64 ":", vm);
 	kd_text_add (text, KD_STYLE_ADDRESS, gpa);
 	kd_command_walk_render_end (obj, text);
+	if (entry)
+		kd_text_printf (text, KD_STYLE_PLAIN, "KVM's entry: %s\n", entry);
 	render_slot (obj, text);
 }
 
@@ -164,7 +170,9 @@ const KdCommand kd_command_gpa = {
 		"address of the VM's process, and what that process has mapped there.\n\n"
 		"JSON: vm, id, gpa, gpa_bits, granule, root, levels, status, pa, map_size, attrs "
 		"as "
-		"`translate`; memslot (as `memslots`, or null), pid, hva, hva_pa, same (both ways "
+		"`translate`; entry (what KVM means by the last one, if it maps nothing and KVM "
+		"marked it, or null); memslot (as `memslots`, or null), pid, hva, hva_pa, same "
+		"(both ways "
 		"lead to one page).",
 	.example = "gpa 0 0x40000000\ngpa 0:1 0x40021000",
 	.args = gpa_args,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
 #include "arch/x86-64.h"
 #include "kvm/kvm-isa.h"
 #include "kvm/vcpu-x86.h"
@@ -118,10 +120,43 @@ second_stage (const KdObject *kvm, const KdObject *vcpu, KdRegime *ret_regime, G
 	return regime_of (&object, root, ret_regime, error);
 }
 
+static gboolean
+global_u64 (KdKernel *kernel, const char *name, uint64_t *ret_value)
+{
+	KdKernelSymbol symbol;
+
+	return kd_kernel_symbol (kernel, name, &symbol) &&
+	       kd_kernel_read_u64 (kernel, symbol.addr, ret_value, NULL);
+}
+
+/*
+ * An address without a slot that the guest has used: KVM keeps an entry that faults, with the
+ * generation of the slots it was made under in the bits the mark leaves (is_mmio_spte() and
+ * get_mmio_spte_generation(), arch/x86/kvm/mmu/spte.h). Bit 11 is that of present entries.
+ */
+static char *
+entry_words (const KdObject *kvm, uint64_t entry)
+{
+	uint64_t mask, value, generation = 0;
+	unsigned n = 0;
+
+	if (!global_u64 (kvm->kernel, "shadow_mmio_mask", &mask) ||
+		!(kd_object_has_member (kvm, "arch.shadow_mmio_value")
+				? kd_object_member_u64 (kvm, "arch.shadow_mmio_value", &value, NULL)
+				: global_u64 (kvm->kernel, "shadow_mmio_value", &value)) ||
+		value == 0 || (entry & mask) != value)
+		return NULL;
+	for (unsigned bit = 3; bit <= 62; bit = bit == 10 ? 52 : bit + 1)
+		if (!(mask >> bit & 1))
+			generation |= (entry >> bit & 1) << n++;
+	return g_strdup_printf ("MMIO, generation %" PRIu64, generation);
+}
+
 const KdKvmIsa kd_kvm_isa_x86_64 = {
 	.arch = &kd_arch_x86_64,
 	.saved_pc = saved_pc,
 	.fault_class = fault_class,
 	.describe = kd_vcpu_x86_describe,
 	.second_stage = second_stage,
+	.entry_words = entry_words,
 };

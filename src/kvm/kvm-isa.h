@@ -30,6 +30,8 @@ typedef struct {
 	 */
 	gboolean (*second_stage) (
 		const KdObject *kvm, const KdObject *vcpu, KdRegime *ret_regime, GError **error);
+	/* What KVM means by an entry of these that maps nothing; a new string, or NULL. */
+	char *(*entry_words) (const KdObject *kvm, uint64_t entry);
 } KdKvmIsa;
 
 extern const KdKvmIsa kd_kvm_isa_arm64;

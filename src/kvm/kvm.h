@@ -132,6 +132,11 @@ gboolean kd_vm_slot_at (KdKernel *kernel, const KdVm *vm, uint64_t gpa, gboolean
 gboolean kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa,
 	KdWalk *ret_walk, KdRegime *ret_regime, GError **error);
 /*
+ * What KVM means by the entry where such a walk ended, if that maps nothing: "MMIO, generation 12".
+ * New string; NULL: nothing that is known here.
+ */
+char *kd_vm_walk_words (KdKernel *kernel, const KdVm *vm, const KdWalk *walk);
+/*
  * Makes the vm: space of kd_kernel_read() guest-physical memory, through the slots of the VM into
  * its process: NO_SLOT names the address. Pages that the process has not touched are not there:
  * FAULT from below.

@@ -42,11 +42,25 @@ kd_vm_slot_at (KdKernel *kernel, const KdVm *vm, uint64_t gpa, gboolean *ret_fou
 	return TRUE;
 }
 
+char *
+kd_vm_walk_words (KdKernel *kernel, const KdVm *vm, const KdWalk *walk)
+{
+	const KdKvmIsa *isa = kd_kvm_isa (kernel);
+	KdObject kvm;
+
+	if (!isa->entry_words || walk->nr_levels == 0 || walk->status == KD_WALK_UNREADABLE ||
+		!kd_object_at_named (kernel, "struct kvm", vm->kvm, &kvm, NULL))
+		return NULL;
+	return isa->entry_words (
+		&kvm, walk->levels[MIN (walk->nr_levels, KD_WALK_LEVELS_MAX) - 1].entry);
+}
+
 gboolean
 kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa, KdWalk *ret_walk,
 	KdRegime *ret_regime, GError **error)
 {
 	const KdKvmIsa *isa = kd_kvm_isa (kernel);
+	g_autofree char *words = NULL;
 	KdObject kvm, vcpu;
 
 	if (!isa->second_stage) {
@@ -61,6 +75,11 @@ kd_vm_walk (KdKernel *kernel, const KdVm *vm, uint64_t kvm_vcpu, uint64_t gpa, K
 		!isa->second_stage (&kvm, kvm_vcpu ? &vcpu : NULL, ret_regime, error))
 		return FALSE;
 	kd_target_walk (kd_kernel_target (kernel), ret_regime, gpa, ret_walk);
+	words = kd_vm_walk_words (kernel, vm, ret_walk);
+	/* A mark may be an address bit that this CPU has not; how many it has, no register tells.
+	 */
+	if (words && ret_walk->status == KD_WALK_MAPPED)
+		ret_walk->status = KD_WALK_RESERVED;
 	return TRUE;
 }
 

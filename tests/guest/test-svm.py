@@ -22,6 +22,7 @@ from harness import Failure, expect, expect_equal, number  # noqa: E402
 NOWHERE = ("0xffff800000000000", "0x1234567812345678", "0")
 SECONDS_MAX = 1
 GPA = 0x40000000
+GPA_MMIO = 0x10000000  # as nested/nested.h has it
 # Bits of union kvm_mmu_page_role; that they are those is checked.
 DIRECT, AD_DISABLED = 1 << 7, 1 << 16
 RWX, WB, IGNORE_PAT, PS, ACCESSED, DIRTY = 7, 6 << 3, 1 << 6, 1 << 7, 1 << 8, 1 << 9
@@ -79,6 +80,16 @@ def vmcb_to_nowhere(host):
         expect(any("neither vmcb01's nor vmcb02's" in note for note in got["notes"]), f"{got['notes']}")
         expect_equal(set(got["groups"]), set(before["groups"]), "groups")
     expect_equal(host.kvmdbg.call("vcpu", "0:0"), before, "vcpu after all was put back")
+
+
+def mmio(host):
+    """What the guest stores to without a slot, as KVM itself marked it; not what it has never used."""
+    got = host.kvmdbg.call("gpa", "0", f"{GPA_MMIO:#x}")
+    generation = host.value(f"((struct kvm_vcpu *){host.vcpu})->kvm->memslots[0]->generation")
+    expect_equal((got["pa"], got["entry"], got["memslot"]), (None, f"MMIO, generation {generation}", None), "MMIO")
+    expect("MMIO, generation" in host.kvmdbg.text("gpa", "0", f"{GPA_MMIO:#x}"), "text")
+    for address in (GPA, GPA_MMIO + 0x1000):
+        expect_equal(host.kvmdbg.call("gpa", "0", f"{address:#x}")["entry"], None, f"entry of {address:#x}")
 
 
 def shadow_paging(host):
@@ -145,7 +156,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (vmcb_to_nowhere, shadow_paging, ept, alive):
+        for case in (vmcb_to_nowhere, mmio, shadow_paging, ept, alive):
             name = f"/svm/{args.kernel}/{case.__name__.replace('_', '-')}"
             if case is ept and args.kernel == "6.1":
                 tap.skip(name, "its kvm_x86_ops has no name that could be another module's")

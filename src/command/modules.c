@@ -37,14 +37,19 @@ add_module (KdModule *module, gboolean whole, JsonArray *array)
 {
 	JsonObject *obj = kd_json_array_add_object (array);
 	const GArray *ranges = kd_module_ranges (module);
+	g_autofree char *debug = NULL;
 	JsonArray *parts;
 
+	if (whole)
+		add_sources (module, obj);
+	debug = kd_module_debug_state (module);
 	kd_json_set_string (obj, "name", kd_module_name (module));
 	kd_json_set_hex (obj, "base", kd_module_base (module));
 	kd_json_set_uint (obj, "size", kd_module_size (module));
 	kd_json_set_string (obj, "state", kd_module_state (module));
 	kd_json_set_hex (obj, "module", kd_module_address (module));
 	kd_json_set_string (obj, "build_id", kd_module_build_id (module));
+	kd_json_set_string (obj, "debug", debug);
 	if (!whole)
 		return;
 	parts = kd_json_add_array (obj, "ranges");
@@ -55,7 +60,6 @@ add_module (KdModule *module, gboolean whole, JsonArray *array)
 		kd_json_set_hex (part, "start", range->start);
 		kd_json_set_uint (part, "size", range->size);
 	}
-	add_sources (module, obj);
 }
 
 static JsonNode *
@@ -121,7 +125,7 @@ static void
 render (JsonNode *result, KdText *text)
 {
 	static const char *const headings[] = {
-		"MODULE", "BASE", "SIZE", "STATE", "STRUCT MODULE", NULL};
+		"MODULE", "BASE", "SIZE", "STATE", "STRUCT MODULE", "DEBUG", NULL};
 	JsonArray *array = kd_json_node_array (result, NULL);
 
 	if (!kd_kvm_list_begin (array, headings, "no modules", text))
@@ -136,6 +140,7 @@ render (JsonNode *result, KdText *text)
 		kd_kvm_cell_int (text, obj, "size");
 		kd_kvm_cell_string (text, KD_STYLE_PLAIN, obj, "state");
 		kd_kvm_cell_string (text, KD_STYLE_ADDRESS, obj, "module");
+		kd_kvm_cell_string (text, KD_STYLE_DIM, obj, "debug");
 		kd_text_table_end_row (text);
 	}
 	kd_kvm_list_end (array, text);
@@ -168,7 +173,9 @@ const KdCommand kd_command_modules = {
 	.name = "modules",
 	.group = "symbols",
 	.summary = "modules of the kernel, and what is known of them",
-	.help = "Symbols and types come from the machine's memory; lines and inlined functions "
+	.help = "A module is opened when something in it is asked for: DEBUG tells what has been "
+		"so far. Symbols and types come from the machine's memory; lines and inlined "
+		"functions "
 		"from "
 		"a module's file with debug information, found by build-id under --debug-dir and "
 		"/usr/lib/debug.",

@@ -246,6 +246,27 @@ kd_module_type_of_symbol (KdModule *module, const char *symbol, gboolean thoroug
 	return same && kd_type_size (same) == kd_type_size (type) ? same : type;
 }
 
+char *
+kd_module_debug_state (const KdModule *module)
+{
+	const struct {
+		gboolean is_there, has_failed;
+		const char *name, *missing;
+	} rows[] = {
+		{module->symbols != NULL, module->symbols_failure.error != NULL, "symbols",
+			"no symbols"},
+		{module->btf != NULL, module->btf_failure.error != NULL, "types", "no types"},
+		{module->image != NULL, module->image_error != NULL, "lines", "no file"},
+	};
+	g_autoptr (GString) text = g_string_new (NULL);
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+		if (rows[i].is_there || rows[i].has_failed)
+			g_string_append_printf (text, "%s%s", text->len ? ", " : "",
+				rows[i].is_there ? rows[i].name : rows[i].missing);
+	return text->len ? g_string_free (g_steal_pointer (&text), FALSE) : NULL;
+}
+
 /* --- its file --- */
 
 typedef gboolean (*SectionFunc) (const char *name, uint64_t addr, void *data);

@@ -46,6 +46,11 @@ gboolean kd_module_is_percpu (const KdModule *module, uint64_t addr);
 const char *kd_module_symbols_from (KdModule *module);
 /* "btf" (in memory), "dwarf" (its file), or NULL; opens what it has to. */
 const char *kd_module_types_from (KdModule *module);
+/*
+ * What has been opened of it, in words: "symbols, types, lines", "symbols, types, no file"; NULL:
+ * nothing has been asked for yet. Opens nothing. New string.
+ */
+char *kd_module_debug_state (const KdModule *module);
 /* Why it has none of them; NULL: it has. */
 const char *kd_module_symbols_why (KdModule *module);
 const char *kd_module_types_why (KdModule *module);

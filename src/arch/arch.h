@@ -188,6 +188,15 @@ struct KdArch {
 	 */
 	void (*call_before) (
 		const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
+	/* What <capstone.h> calls it. */
+	int disasm_arch, disasm_mode;
+	/*
+	 * What the CPU says of an exception, in words (ESR_ELx; x86's error code of a page fault):
+	 * new string. *ret_class: its kind alone, static; NULL: the CPU's number has none.
+	 */
+	char *(*syndrome_to_string) (uint64_t syndrome, const char **ret_class);
+	const char *syndrome_name; /* "ESR", "page-fault error code" */
+
 	/* Where the unconditional jump in the first bytes of `code` goes; FALSE: it is none. */
 	gboolean (*jump_at) (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 	/* TRUE: the first bytes of `code` jump to where a register or memory says. */

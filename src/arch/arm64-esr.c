@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "arch/arm64.h"
+#include "arch/disasm.h"
 
 #define BIT(value, bit) (((value) >> (bit)) & 1)
 #define BITS(value, high, low) (((value) >> (low)) & ((1ULL << ((high) - (low) + 1)) - 1))
@@ -115,13 +116,76 @@ add_data_abort (GString *text, uint64_t iss)
 		g_string_append (text, ", cache maintenance");
 }
 
+/* The instruction itself, put together again: capstone knows what its register is called. */
 static void
 add_system_register (GString *text, uint64_t iss)
 {
-	g_string_append_printf (text, "%s S%u_%u_C%u_C%u_%u, x%u", BIT (iss, 0) ? "mrs" : "msr",
-		(unsigned)BITS (iss, 21, 20), (unsigned)BITS (iss, 16, 14),
-		(unsigned)BITS (iss, 13, 10), (unsigned)BITS (iss, 4, 1),
-		(unsigned)BITS (iss, 19, 17), (unsigned)BITS (iss, 9, 5));
+	uint32_t insn =
+		(uint32_t)(0xd5000000 | BIT (iss, 0) << 21 | BITS (iss, 21, 20) << 19 |
+			   BITS (iss, 16, 14) << 16 | BITS (iss, 13, 10) << 12 |
+			   BITS (iss, 4, 1) << 8 | BITS (iss, 19, 17) << 5 | BITS (iss, 9, 5));
+	const uint8_t code[4] = {insn & 0xff, insn >> 8 & 0xff, insn >> 16 & 0xff, insn >> 24};
+	g_autofree char *words = kd_disassemble (&kd_arch_arm64, code, sizeof code, 0, NULL);
+
+	if (words)
+		g_string_append (text, words);
+	else
+		g_string_append_printf (text, "instruction 0x%08x", insn);
+}
+
+/* arch/arm64/include/asm/brk-imm.h: macros, but those of BUG() and the probes never change. */
+static void
+add_brk (GString *text, unsigned imm)
+{
+	static const struct {
+		unsigned first, last;
+		const char *name;
+	} kinds[] = {{0x004, 0x004, "kprobe"}, {0x005, 0x005, "uprobe"},
+		{0x006, 0x006, "kprobe's single step"}, {0x100, 0x100, "fault injection"},
+		{0x400, 0x401, "KGDB"}, {0x800, 0x800, "BUG or WARN"}, {0x900, 0x9ff, "KASAN"},
+		{0x5500, 0x55ff, "UBSAN"}, {0x8000, 0x83ff, "CFI"}};
+
+	g_string_append_printf (text, "#0x%x", imm);
+	for (size_t i = 0; i < G_N_ELEMENTS (kinds); i++)
+		if (imm >= kinds[i].first && imm <= kinds[i].last)
+			g_string_append_printf (text, ", Linux's %s", kinds[i].name);
+}
+
+/* Arm ARM, ISS of a trapped floating point exception. */
+static void
+add_floating_point (GString *text, uint64_t iss)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} flags[] = {{0, "invalid operation"}, {1, "divide by zero"}, {2, "overflow"},
+		{3, "underflow"}, {4, "inexact"}, {7, "denormal"}};
+	gboolean any = FALSE;
+
+	for (size_t i = 0; BIT (iss, 23) && i < G_N_ELEMENTS (flags); i++) {
+		if (!BIT (iss, flags[i].bit))
+			continue;
+		g_string_append_printf (text, "%s%s", any ? ", " : "", flags[i].name);
+		any = TRUE;
+	}
+	if (!any)
+		g_string_append (text, "which one is not told");
+}
+
+static void
+add_serror (GString *text, uint64_t iss)
+{
+	static const char *const types[] = {"uncontainable", "unrecoverable", "restartable",
+		"recoverable", NULL, NULL, "corrected"};
+	const char *type = types[MIN (BITS (iss, 12, 10), G_N_ELEMENTS (types) - 1)];
+
+	if (BIT (iss, 24))
+		g_string_append_printf (text, "implementation defined 0x%" PRIx64, iss & 0xffffff);
+	else if ((iss & 0x3f) != 0x11)
+		g_string_append (text, "uncategorized");
+	else
+		g_string_append_printf (text, "%s%s%s", type ? type : "of a reserved type",
+			BIT (iss, 9) ? ", external" : "", BIT (iss, 13) ? ", by a barrier" : "");
 }
 
 char *
@@ -146,11 +210,44 @@ kd_arm64_syndrome_to_string (uint64_t esr)
 	case 0x15:
 	case 0x16:
 	case 0x17:
-	case 0x3c:
 		g_string_append_printf (text, "#0x%x", (unsigned)(iss & 0xffff));
 		break;
 	case 0x18:
 		add_system_register (text, iss);
+		break;
+	case 0x0d:
+		g_string_append_printf (text, "BTYPE %u", (unsigned)(iss & 3));
+		break;
+	case 0x1c:
+		g_string_append_printf (text, "%s key %c", BIT (iss, 1) ? "data" : "instruction",
+			BIT (iss, 0) ? 'B' : 'A');
+		break;
+	case 0x2c:
+		add_floating_point (text, iss);
+		break;
+	case 0x2f:
+		add_serror (text, iss);
+		break;
+	case 0x32:
+	case 0x33:
+		g_string_append (text, !BIT (iss, 24) ? "no syndrome"
+				       : BIT (iss, 6) ? "of a load-exclusive"
+						      : "of another than a load-exclusive");
+		break;
+	case 0x34:
+	case 0x35:
+		g_string_append_printf (text, "%s", BIT (iss, 6) ? "write" : "read");
+		break;
+	case 0x3c:
+		add_brk (text, (unsigned)(iss & 0xffff));
+		break;
+	case 0x0e:
+	case 0x22:
+	case 0x26:
+	case 0x30:
+	case 0x31:
+		/* Nothing more is told. */
+		g_string_truncate (text, text->len - 2);
 		break;
 	case 0x20:
 	case 0x21:
@@ -165,6 +262,11 @@ kd_arm64_syndrome_to_string (uint64_t esr)
 	}
 	if ((BITS (esr, 31, 26) & ~5u) == 0x20 && BIT (iss, 7))
 		g_string_append (text, ", on a stage 1 table walk");
+	/* FnV is of synchronous external aborts alone. */
+	if ((BITS (esr, 31, 26) & ~5u) == 0x20 && (iss & 0x3f) == 0x10 && BIT (iss, 10))
+		g_string_append (text, ", FAR is not valid");
+	if (name && BITS (esr, 31, 26) && !BIT (esr, 25))
+		g_string_append (text, ", of a 16-bit instruction");
 	return g_string_free (text, FALSE);
 }
 

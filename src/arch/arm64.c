@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch/arm64.h"
 
+#include <capstone/capstone.h>
 #include <elf.h>
 #include <string.h>
 
@@ -265,6 +266,13 @@ jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target)
 	return TRUE;
 }
 
+static char *
+syndrome_to_string (uint64_t syndrome, const char **ret_class)
+{
+	*ret_class = kd_arm64_exception_class (syndrome);
+	return kd_arm64_syndrome_to_string (syndrome);
+}
+
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
 	.gdb_architecture = "aarch64",
@@ -286,6 +294,10 @@ const KdArch kd_arch_arm64 = {
 	.strip_pac = strip_pac,
 	.linux_layout = &kd_arm64_linux,
 	.call_before = call_before,
+	.disasm_arch = CS_ARCH_ARM64,
+	.disasm_mode = CS_MODE_LITTLE_ENDIAN,
+	.syndrome_to_string = syndrome_to_string,
+	.syndrome_name = "ESR",
 	.jump_at = jump_at,
 	.data_refs = kd_arm64_data_refs,
 	.insn_align = 4,

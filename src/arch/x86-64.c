@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch/x86-64.h"
 
+#include <capstone/capstone.h>
 #include <elf.h>
 #include <string.h>
 
@@ -130,6 +131,21 @@ monitor_reg (const char *text, unsigned cpu, const char *name, uint64_t *ret_val
 	return kd_hex_parse_u64 (line, strspn (line, "0123456789abcdefABCDEF"), ret_value);
 }
 
+static char *
+syndrome_to_string (uint64_t syndrome, const char **ret_class)
+{
+	g_autofree char *bits = kd_x86_64_bits_to_string ("PF_ERROR", syndrome);
+
+	*ret_class = NULL;
+	/* What is not set says as much. */
+	return g_strdup_printf ("%s of a %s page by %s%s%s",
+		syndrome >> 4 & 1   ? "fetch"
+		: syndrome >> 1 & 1 ? "write"
+				    : "read",
+		syndrome & 1 ? "present" : "missing", syndrome >> 2 & 1 ? "user" : "kernel",
+		bits[0] ? ": " : "", bits);
+}
+
 const KdArch kd_arch_x86_64 = {
 	.name = "x86_64",
 	.gdb_architecture = "i386:x86-64",
@@ -151,6 +167,10 @@ const KdArch kd_arch_x86_64 = {
 	.strip_pac = strip_pac,
 	.linux_layout = &kd_x86_64_linux,
 	.call_before = kd_x86_64_call_before,
+	.disasm_arch = CS_ARCH_X86,
+	.disasm_mode = CS_MODE_64,
+	.syndrome_to_string = syndrome_to_string,
+	.syndrome_name = "page-fault error code",
 	.jump_at = kd_x86_64_jump_at,
 	.indirect_jump_at = kd_x86_64_indirect_jump_at,
 	.far_jump_before = kd_x86_64_far_jump_before,

@@ -241,8 +241,27 @@ test_syndrome (void)
 		{0x5a000000, "HVC (AArch64): #0x0"},
 		{0x5e00beef, "SMC (AArch64): #0xbeef"},
 		{0x06000001, "WFI or WFE: WFE"},
-		{0x6234f47a, "MSR, MRS or system instruction: msr S3_3_C13_C13_2, x3"},
-		{0xfc000012, "class 0x3f: syndrome 0x12"},
+		{0x6234f47a, "MSR, MRS or system instruction: msr s3_3_c13_c13_2, x3"},
+		{0x62303079, "MSR, MRS or system instruction: mrs x3, icc_iar1_el1"},
+		{0x623004a0, "MSR, MRS or system instruction: msr sctlr_el1, x5"},
+		{0x62122046, "MSR, MRS or system instruction: tlbi vae1is, x2"},
+		{0x6232f804, "MSR, MRS or system instruction: msr cntp_ctl_el0, x0"},
+		{0xf2000800, "BRK (AArch64): #0x800, Linux's BUG or WARN"},
+		{0xf2000904, "BRK (AArch64): #0x904, Linux's KASAN"},
+		{0xf2001234, "BRK (AArch64): #0x1234"},
+		{0x72000002, "pointer authentication failure: data key A"},
+		{0x36000001, "branch target: BTYPE 1"},
+		{0x8a000000, "PC alignment"},
+		{0xbe000011, "SError: uncontainable"},
+		{0xbf000001, "SError: implementation defined 0x1"},
+		{0xb2800002, "floating point (AArch64): divide by zero"},
+		{0xca000022, "software step from a lower level: no syndrome"},
+		{0xcb000062, "software step from a lower level: of a load-exclusive"},
+		{0x92000410, "data abort from a lower level: read, external abort, no syndrome of "
+			     "the instruction, FAR is not valid"},
+		{0x90000007, "data abort from a lower level: read, translation fault, level 3, no "
+			     "syndrome of the instruction, of a 16-bit instruction"},
+		{0xfe000012, "class 0x3f: syndrome 0x12"},
 	};
 
 	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {

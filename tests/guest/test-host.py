@@ -505,8 +505,13 @@ def first_difference(one, other, place=""):
 
 
 def same_frame(host, one, other):
-    """A label inside a function of assembly is a symbol of its own to kallsyms, not to a file."""
+    """A label inside a function of assembly is a symbol of its own to kallsyms, not to a file.
+
+    And only a file still has code that was for the boot alone.
+    """
     one, other = dict(one), dict(other)
+    if "in the file" in (one["note"] or ""):
+        one["note"], one["proof"] = other["note"], other["proof"]
     if one["symbol"] != other["symbol"] and other["symbol"] in host.labels and other["offset"] < one["offset"]:
         one["symbol"], one["offset"] = other["symbol"], other["offset"]
     return one == other

@@ -35,6 +35,8 @@ MACHINES = {
         "machine": "q35",
         # 7.2 leaves garbage in the flags behind cmpxchg16b, which 6.12 uses without a lock: it panics sooner or later.
         "cpu": "max,+svm,-cx16",
+        # With a thread for each CPU a VMCB gets the host's RIP now and then; the guest dies, and the host soon after.
+        "accel": "tcg,thread=single",
         "console": "ttyS0",
         "modes": {"svm": ""},
     },
@@ -119,7 +121,7 @@ class Machine:
         """The command line of QEMU."""
         append = ["console=" + self.row["console"], self.row["modes"][self.mode], self.append]
         argv = [self.program, *self.program_options, "-nodefaults", "-no-user-config", "-display", "none",
-                "-nic", "none", "-no-reboot", "-accel", "tcg", "-M", self.row["machine"],
+                "-nic", "none", "-no-reboot", "-accel", self.row.get("accel", "tcg"), "-M", self.row["machine"],
                 "-cpu", self.row["cpu"], "-smp", str(self.smp), "-m", self.memory,
                 "-kernel", str(self.kernel / "vmlinuz"), "-initrd", str(self.initrd),
                 "-append", " ".join(word for word in append if word)]

@@ -460,9 +460,9 @@ AGREE = ("status", "vms", "vcpus", "memslots", "exits", "modules", "ps", "ps --t
          "vcpu {vcpu}", "gpa {vcpu_vm} 0x40000000", "translate init_task", "translate schedule", "percpu kvm_running_vcpu",
          "percpu __preempt_count", "percpu runqueues.nr_running", "sym schedule", "sym kvm_vcpu_ioctl", "sym -r ^kvm_vm",
          "sym -r ^__per_cpu", "type 'struct kvm' -o", "type 'struct kvm_vcpu' -o", "type 'struct vcpu_svm' -o",
-         "type 'enum pid_type'", "print '*(struct task_struct *)&init_task'", "print 'sizeof(struct kvm)'",
+         "type 'enum pid_type'", "print '((struct task_struct *)&init_task)->tasks'", "print 'sizeof(struct kvm)'",
          "print '((struct list_head *)&vm_list)->next'", "print '*(int *)&nr_cpu_ids'",
-         "print --list tasks '*(struct task_struct *)&init_task' -m pid -m comm", "mem linux_banner 64")
+         "print --list task_struct.tasks -m pid -m comm -- '((struct task_struct *)&init_task)->tasks'", "mem linux_banner 64")
 # What needs a file, or says which.
 FILES_SAY = {"image", "symbols_from", "lines_from", "unwind_from", "lines", "line", "file", "section",
              "how", "n", "sp", "fp"}
@@ -470,7 +470,7 @@ FILES_SAY = {"image", "symbols_from", "lines_from", "unwind_from", "lines", "lin
 
 # What only symbols of data say: not where the kernel was built without CONFIG_KALLSYMS_ALL. Nor then, under nVHE, is
 # it known where EL2 keeps the host's registers.
-NEEDS_DATA = {"sym -r ^kvm_vm", "sym -r ^__per_cpu", "mem linux_banner 64", "print '*(struct task_struct *)&init_task'"}
+NEEDS_DATA = {"sym -r ^kvm_vm", "sym -r ^__per_cpu", "mem linux_banner 64"}
 
 
 def pruned(tree, what):
@@ -510,6 +510,8 @@ def same_frame(host, one, other):
     And only a file still has code that was for the boot alone.
     """
     one, other = dict(one), dict(other)
+    for frame in (one, other):  # which of the thunks' names their place has
+        frame["note"] = frame["note"] and re.sub(r"\b__x86_indirect_thunk_\w+", "thunk", frame["note"])
     if "in the file" in (one["note"] or ""):
         one["note"], one["proof"] = other["note"], other["proof"]
     if one["symbol"] != other["symbol"] and other["symbol"] in host.labels and other["offset"] < one["offset"]:
@@ -578,6 +580,25 @@ def damaged_image(host):
     done = host.kvmdbg.refused(2, "--no-files with --vmlinux", "attach", host.machine.gdb, "--no-files", "--vmlinux", "x",
                                "--name", "other")
     expect(done, "refused")
+
+
+def syndromes(host):
+    """Decoded as a command, and as `vcpu` has it beside the value that KVM keeps."""
+    call = host.kvmdbg.call
+    if host.args.arch == "arm64":
+        for vcpu in call("vcpus"):
+            found = call("vcpu", f"{vcpu['vm']}:{vcpu['id']}")["groups"].get("fault", {}).get("ESR_EL2")
+            if found and number(found["value"]):
+                expect_equal(call("esr", found["value"])["text"], found["text"], f"ESR_EL2 of vCPU {vcpu['pid']}")
+        expect_equal(call("esr", "0xf2000800")["class"], "BRK (AArch64)", "class")
+        register = call("esr", "$ESR_EL1" if host.args.mode == "nvhe" else "$ESR_EL2")
+        expect(register["kind"] == "ESR", f"{register}")
+    else:
+        expect_equal(call("esr", "7")["text"], "write of a present page by user: P|W|U", "esr 7")
+    host.kvmdbg.refused(1, "bad digit", "esr", "0xzz")
+    host.kvmdbg.refused(1, "no symbol", "esr", "zzz")
+    host.kvmdbg.refused(2, "another space", "esr", "phys:1")
+    host.kvmdbg.refused(2, "VALUE", "esr")
 
 
 DRGN = """
@@ -740,7 +761,7 @@ def killed_qemu(host):
 BARE = [status, agree, all_symbols, vms, vcpus, guest_memory, kernel_memory, translate, symbols, modules, processes,
         sleeping_stacks, cpu_stacks, log, percpu, damaged_image, bad_words]
 STOPPED = [attach, status, registers, vms, vcpus, memslots, guest_memory, kernel_memory, translate, symbols,
-           types, modules, processes, sleeping_stacks, cpu_stacks, log, percpu, bad_words]
+           types, modules, processes, sleeping_stacks, cpu_stacks, log, percpu, syndromes, bad_words]
 RUNNING = [detach, attach_running, wrong_vmlinux, killed_daemon, no_permission, killed_qemu]
 
 

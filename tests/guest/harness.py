@@ -320,6 +320,28 @@ def drgn_ask(dump, files, script):
     return json.loads(done.stdout)
 
 
+def first_difference(one, other, place=""):
+    """Where two trees differ first, and what is there; None: nowhere."""
+    if type(one) is type(other) and isinstance(one, dict):
+        pairs = [(f"{place}.{name}", one.get(name, "(none)"), other.get(name, "(none)")) for name in sorted({*one, *other})]
+    elif type(one) is type(other) and isinstance(one, (list, tuple)) and len(one) == len(other):
+        pairs = [(f"{place}[{n}]", *both) for n, both in enumerate(zip(one, other, strict=True))]
+    elif isinstance(one, list) and isinstance(other, list):
+        return f"{place}: {len(one)} elements, without files {len(other)}: {one!r:.1000} {other!r:.1000}"
+    else:
+        return None if one == other else f"{place}: {one!r:.300}, without files {other!r:.300}"
+    return next((found for found in (first_difference(a, b, where) for where, a, b in pairs) if found), None)
+
+
+def elf_all_symbols(path):
+    """(name, value, section) of all symbols of an ELF file in its own order, as elfutils reads them."""
+    out = subprocess.run(["eu-nm", "-f", "sysv", "-p", str(path)], stdout=subprocess.PIPE, check=True).stdout.decode()
+    for line in out.splitlines():
+        words = [word.strip() for word in line.split("|")]
+        if len(words) == 7 and words[0] != "Name":
+            yield words[0], int(words[1], 16), words[6]
+
+
 def elf_symbols(path, names):
     """{name: value} of the wanted symbols in an ELF file, as elfutils reads them."""
     out = subprocess.run(["eu-nm", "-P", str(path)], stdout=subprocess.PIPE, check=True).stdout.decode()

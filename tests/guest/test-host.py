@@ -464,7 +464,7 @@ AGREE = ("status", "vms", "vcpus", "memslots", "exits", "modules", "ps", "ps --t
          "print '((struct list_head *)&vm_list)->next'", "print '*(int *)&nr_cpu_ids'",
          "print --list task_struct.tasks -m pid -m comm -- '((struct task_struct *)&init_task)->tasks'", "mem linux_banner 64")
 # What needs a file, or says which.
-FILES_SAY = {"image", "symbols_from", "lines_from", "unwind_from", "lines", "line", "file", "section",
+FILES_SAY = {"image", "debug", "symbols_from", "lines_from", "unwind_from", "lines", "line", "file", "section",
              "how", "n", "sp", "fp"}
 
 
@@ -490,18 +490,6 @@ def answer(host, words):
         host.place = {"vcpu": f"{first['vm']}:{first['id']}", "vcpu_vm": first["vm"]}
     done = host.kvmdbg.run("--json", *shlex.split(words.format(**host.place)))
     return (done.status, done.err if done.status else pruned(json.loads(done.out), words.split()[0]))
-
-
-def first_difference(one, other, place=""):
-    if type(one) is type(other) and isinstance(one, dict):
-        pairs = [(f"{place}.{name}", one.get(name, "(none)"), other.get(name, "(none)")) for name in sorted({*one, *other})]
-    elif type(one) is type(other) and isinstance(one, (list, tuple)) and len(one) == len(other):
-        pairs = [(f"{place}[{n}]", *both) for n, both in enumerate(zip(one, other, strict=True))]
-    elif isinstance(one, list) and isinstance(other, list):
-        return f"{place}: {len(one)} elements, without files {len(other)}: {one!r:.1000} {other!r:.1000}"
-    else:
-        return None if one == other else f"{place}: {one!r:.300}, without files {other!r:.300}"
-    return next((found for found in (first_difference(a, b, where) for where, a, b in pairs) if found), None)
 
 
 def same_frame(host, one, other):
@@ -533,7 +521,7 @@ def agree(host):
                 if len(a["frames"]) == len(b["frames"]) and all(
                         same_frame(host, x, y) for x, y in zip(a["frames"], b["frames"])):
                     a["frames"] = b["frames"]
-        found = first_difference(one, other)
+        found = harness.first_difference(one, other)
         if found:
             wrong.append(f"{words}{found}")
     expect(not wrong, "\n".join(wrong))
@@ -542,14 +530,9 @@ def agree(host):
 def all_symbols(host):
     """The whole table is the one the machine itself shows: the kernel's own part of /proc/kallsyms."""
     image, = pathlib.Path(host.kvmdbg.env["XDG_CACHE_HOME"]).rglob("*.memory.elf")
-    out = subprocess.run(["eu-nm", "-f", "sysv", "-p", str(image)], stdout=subprocess.PIPE, check=True).stdout.decode()
     base = harness.elf_symbols(image, ["_text", "_end"])
     whole, code, offset = [], [], host.offset
-    for line in out.splitlines():
-        words = [word.strip() for word in line.split("|")]
-        if len(words) != 7 or words[0] == "Name":
-            continue
-        name, address, section = words[0], int(words[1], 16), words[6]
+    for name, address, section in harness.elf_all_symbols(image):
         if base["_text"] <= address <= base["_end"]:
             address += offset
         whole.append(f"{address:016x} {name}\n")

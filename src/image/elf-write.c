@@ -10,7 +10,8 @@
 #include "image/image.h"
 #include "image/index.h"
 
-#define SEAL_MAGIC "kvmdbgel"
+/* Raise its number whenever what is written changes: files of before are then made again. */
+#define SEAL_MAGIC "kvmdbge2"
 
 /* Behind everything that ELF knows of. */
 typedef struct {

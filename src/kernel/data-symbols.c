@@ -618,6 +618,69 @@ add_structs (Finder *finder)
 		add_struct (finder, &rows[i]);
 }
 
+/* --- where KVM keeps the host's registers while EL2 is a kernel of its own --- */
+
+/* What a function names, if that is one thing. */
+static gboolean
+sole_ref (Finder *finder, const char *function, uint64_t *ret_addr)
+{
+	g_autofree uint64_t *refs = g_new (uint64_t, REFS_MAX);
+	unsigned nr = refs_of (finder, function, refs);
+
+	for (unsigned i = 1; i < nr; i++)
+		if (refs[i] != refs[0])
+			return FALSE;
+	*ret_addr = nr ? refs[0] : 0;
+	return nr > 0;
+}
+
+/* An element for each CPU, each another mapped page. */
+static gboolean
+is_page_array (const Finder *finder, uint64_t addr)
+{
+	unsigned nr = kd_target_nr_cpus (finder->target);
+	uint64_t last = 0;
+	uint8_t byte;
+
+	for (unsigned cpu = 0; cpu < nr; cpu++) {
+		uint64_t page;
+
+		if (!u64_at (finder, addr + cpu * UINT64_C (8), &page) || !(page >> 63) ||
+			page % PAGE || page == last || !read_virt (finder, page, &byte, 1))
+			return FALSE;
+		last = page;
+	}
+	return nr > 0;
+}
+
+/*
+ * nVHE's per-CPU variables (hyp/entry.S, hyp/nvhe/host.S name them), the section they are in, which
+ * begins with a page, and the pages that each CPU has instead of it (arm.c, cpu_prepare_hyp_mode).
+ */
+static void
+add_hyp (Finder *finder)
+{
+	g_autofree uint64_t *refs = g_new (uint64_t, REFS_MAX);
+	unsigned nr = refs_of (finder, "cpu_hyp_init_context", refs);
+	uint64_t context, data, start = 0, base = 0;
+
+	if (!sole_ref (finder, "__kvm_nvhe___guest_enter", &context) ||
+		!sole_ref (finder, "__kvm_nvhe___host_exit", &data))
+		return;
+	for (unsigned i = 0; i < nr; i++) {
+		if (refs[i] % PAGE == 0 && refs[i] <= MIN (context, data) && refs[i] > start)
+			start = refs[i];
+		if (!base && refs[i] % 8 == 0 && is_page_array (finder, refs[i]))
+			base = refs[i];
+	}
+	if (!start || !base)
+		return;
+	add (finder, "__kvm_nvhe_kvm_hyp_ctxt", context, 0, 'D');
+	add (finder, "__kvm_nvhe_kvm_host_data", data, 0, 'D');
+	add (finder, "__kvm_nvhe___per_cpu_start", start, 0, 'D');
+	add (finder, "kvm_arm_hyp_percpu_base", base, 0, 'B');
+}
+
 /* "SYMBOL(prb)=ffff…" */
 static void
 add_named (Finder *finder, const char *text)
@@ -690,6 +753,7 @@ kd_data_symbols_add (KdKallsyms *kallsyms, KdTarget *target, uint64_t near, GErr
 	add_vmcoreinfo (&finder);
 	add_lists (&finder);
 	add_structs (&finder);
+	add_hyp (&finder);
 	g_array_sort (kallsyms->symbols, compare_entries);
 	return TRUE;
 }

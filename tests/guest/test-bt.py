@@ -42,8 +42,6 @@ class Host:
 
         self.labels = {}
         self.files = True
-        # Without CONFIG_KALLSYMS_ALL no symbol of nVHE's data is anywhere but in a file.
-        self.hyp_known = args.mode != "nvhe" or self.machine.run("grep -q -w linux_banner /proc/kallsyms")[1] == 0
 
     def close(self):
         self.kvmdbg.close()
@@ -64,14 +62,9 @@ def describe(trace):
     return "\n".join([head, *frames])
 
 
-def check(trace, files=True, hyp=True):
-    """Every frame but the first is proven, and the stack ends where one does.
-
-    Not HYP: it is not known where EL2 keeps the host's registers.
-    """
+def check(trace, files=True):
+    """Every frame but the first is proven, and the stack ends where one does."""
     real = [frame for frame in trace["frames"] if not frame["inlined"]]
-    if not hyp and trace["context"] in ("guest", "hyp"):
-        return
     expect(trace["end"] in ENDS, describe(trace))
     for frame in real[1:]:
         # What was only for the boot is in a file or nowhere.
@@ -96,7 +89,7 @@ def stops(host, count):
         traces = host.kvmdbg.call("bt", "-a")
         expect_equal([trace["cpu"] for trace in traces], list(range(len(traces))), "CPUs")
         for trace in traces:
-            check(trace, host.files, host.files or host.hyp_known)
+            check(trace, host.files)
             contexts[trace["context"]] += 1
             hows.update(frame["how"] for frame in trace["frames"] if not frame["inlined"])
         host.detach()
@@ -114,7 +107,7 @@ def all_tasks(host):
         if task["pid"] == 0:
             continue
         trace, = host.kvmdbg.call("bt", task["pid"])
-        check(trace, host.files, host.files or host.hyp_known)
+        check(trace, host.files)
     host.detach()
     print(f"# {len(tasks)} tasks")
 

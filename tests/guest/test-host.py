@@ -468,8 +468,7 @@ FILES_SAY = {"image", "debug", "symbols_from", "lines_from", "unwind_from", "lin
              "how", "n", "sp", "fp"}
 
 
-# What only symbols of data say: not where the kernel was built without CONFIG_KALLSYMS_ALL. Nor then, under nVHE, is
-# it known where EL2 keeps the host's registers.
+# What only symbols of data say: not where the kernel was built without CONFIG_KALLSYMS_ALL.
 NEEDS_DATA = {"sym -r ^kvm_vm", "sym -r ^__per_cpu", "mem linux_banner 64"}
 
 
@@ -513,7 +512,7 @@ def agree(host):
     host.labels = {words[-1] for words in map(str.split, out.splitlines()) if len(words) > 7 and words[3] == "NOTYPE"}
     wrong = []
     for words in AGREE:
-        if not host.has_data and (words in NEEDS_DATA or (words == "bt -a" and host.args.mode == "nvhe")):
+        if words in NEEDS_DATA and not host.has_data:
             continue
         one, other = host.agreed[words], answer(host, words)
         if words.startswith("bt") and one[0] == other[0] == 0:

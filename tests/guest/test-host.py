@@ -674,14 +674,14 @@ def wrong_vmlinux(host):
 
 def forced_vmlinux(host, other, ours):
     """With --force it is attached to as well as can be: nothing but one line for what cannot be read."""
-    for _ in range(20):
+    for _ in range(100):
         done = host.kvmdbg.run("--json", "attach", host.machine.gdb, "--qmp", host.machine.qmp, "--vmlinux", other,
                                "--name", "test", "--force")
         if done.status == 0:
             break
         # All CPUs were in guests, or at EL2 without VHE.
         expect(done.status == 1 and "another stop" in done.err, str(done))
-        time.sleep(0.1)
+        time.sleep(0.05)
     expect(done.status == 0, str(done))
     kernel = json.loads(done.out)["kernel"]
     expect_equal((kernel["release"], kernel["build_id"], kernel["file_build_id"]),

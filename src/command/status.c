@@ -32,6 +32,7 @@ add_kernel (JsonObject *obj, KdKernel *kernel)
 	kd_json_set_int (obj, "va_bits", kd_kernel_va_bits (kernel));
 	kd_json_set_hex (obj, "pac_mask", kd_kernel_pac_mask (kernel));
 	kd_json_set_string (obj, "image", image ? kd_image_path (image) : NULL);
+	kd_json_set_string (obj, "image_why", kd_kernel_image_why (kernel));
 	kd_json_set_string (obj, "symbols_from", image ? kd_image_symbols_from (image) : NULL);
 	kd_json_set_string (obj, "types_from", image ? kd_image_types_from (image) : NULL);
 	kd_json_set_string (obj, "lines_from", image ? kd_image_lines_from (image) : NULL);
@@ -253,6 +254,11 @@ render_kernel (JsonObject *status, KdText *text)
 		"symbols from %s%s, types from %s%s, lines from %s, stacks by %s\n",
 		symbols ? symbols : "nowhere", symbols ? in : "", types ? types : "nowhere",
 		types ? in : "", lines ? lines : "nowhere", string_of (kernel, "unwind_from"));
+	why = string_of (kernel, "image_why");
+	if (why) {
+		label (text, "");
+		kd_text_printf (text, KD_STYLE_DIM, "no vmlinux: %s\n", why);
+	}
 	file_id = string_of (kernel, "file_build_id");
 	if (file_id) {
 		label (text, "");

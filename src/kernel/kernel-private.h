@@ -19,6 +19,7 @@ struct KdKernel {
 	char **debug_dirs; /* for the modules' files */
 	char *cache_dir;
 	gboolean no_files;      /* nor the modules' */
+	char *image_why;        /* no vmlinux was found: why; NULL: there is one */
 	GPtrArray *extra_types; /* KdImage, of KdKernelOptions.types */
 	char *build_id;
 	char *file_build_id; /* NULL: the same */

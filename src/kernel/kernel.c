@@ -88,30 +88,35 @@ static gboolean
 open_unnamed (KdKernel *kernel, const KdKernelOptions *options, GError **error)
 {
 	g_autoptr (KdImage) cached = kd_memory_image_cached (kernel->target, options->cache_dir);
-	g_autoptr (GError) why_memory = NULL;
+	g_autoptr (GError) why_memory = NULL, why_file = NULL;
 	g_autofree char *why = NULL;
 
-	if (cached && !options->no_files) {
+	if (options->no_files)
+		why = g_strdup ("files are not looked for (--no-files)");
+	else if (cached) {
 		KdMemoryBuildId id = {.sure = TRUE};
 		const uint8_t *bytes = kd_image_build_id (cached, &id.len);
 
 		memcpy (id.id, bytes, id.len);
-		if (open_candidate (kernel, options, &id, NULL))
+		if (open_candidate (kernel, options, &id, &why_file))
 			return TRUE;
-	} else if (!options->no_files && open_by_build_id (kernel, options, &why))
+		why = g_strdup (why_file->message);
+	} else if (open_by_build_id (kernel, options, &why))
 		return TRUE;
 	if (!cached)
 		cached = kd_memory_image_make (kernel->target, options->cache_dir, &why_memory);
 	kernel->image = g_steal_pointer (&cached);
-	if (kernel->image &&
-		kd_find_kernel (kernel->target, kernel->image, FALSE, &kernel->place, &why_memory))
+	if (kernel->image && kd_find_kernel (kernel->target, kernel->image, FALSE, &kernel->place,
+				     &why_memory)) {
+		kernel->image_why = g_steal_pointer (&why);
 		return TRUE;
+	}
 	if (g_error_matches (why_memory, G_IO_ERROR, G_IO_ERROR_CANCELLED) ||
 		g_error_matches (why_memory, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST))
 		g_propagate_error (error, g_steal_pointer (&why_memory));
 	else
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL, "%s%s%s",
-			why ? why : "", why ? "; without a file: " : "", why_memory->message);
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL,
+			"%s; without a file: %s", why, why_memory->message);
 	return FALSE;
 }
 
@@ -257,6 +262,7 @@ kd_kernel_free (KdKernel *kernel)
 	g_free (kernel->cache_dir);
 	g_free (kernel->release);
 	g_free (kernel->build_id);
+	g_free (kernel->image_why);
 	g_free (kernel->file_build_id);
 	g_free (kernel);
 }
@@ -291,6 +297,12 @@ const char *
 kd_kernel_file_build_id (const KdKernel *kernel)
 {
 	return kernel->file_build_id;
+}
+
+const char *
+kd_kernel_image_why (const KdKernel *kernel)
+{
+	return kernel->image_why;
 }
 
 uint64_t

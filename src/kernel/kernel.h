@@ -50,6 +50,8 @@ const char *kd_kernel_release (const KdKernel *kernel);  /* "6.1.0-50-cloud-arm6
 const char *kd_kernel_build_id (const KdKernel *kernel); /* hex, as running */
 /* The vmlinux's, where it is another (--force); NULL: the same, or there is none. */
 const char *kd_kernel_file_build_id (const KdKernel *kernel);
+/* Why there is no vmlinux, so that memory stands for it; NULL: there is one. */
+const char *kd_kernel_image_why (const KdKernel *kernel);
 uint64_t kd_kernel_kaslr_offset (const KdKernel *kernel); /* run-time minus link-time address */
 uint64_t kd_kernel_phys_base (
 	const KdKernel *kernel); /* physical address of _text (_stext's image) */

@@ -464,7 +464,7 @@ AGREE = ("status", "vms", "vcpus", "memslots", "exits", "modules", "ps", "ps --t
          "print '((struct list_head *)&vm_list)->next'", "print '*(int *)&nr_cpu_ids'",
          "print --list task_struct.tasks -m pid -m comm -- '((struct task_struct *)&init_task)->tasks'", "mem linux_banner 64")
 # What needs a file, or says which.
-FILES_SAY = {"image", "debug", "symbols_from", "lines_from", "unwind_from", "lines", "line", "file", "section",
+FILES_SAY = {"image", "image_why", "debug", "symbols_from", "lines_from", "unwind_from", "lines", "line", "file", "section",
              "how", "n", "sp", "fp"}
 
 

@@ -477,7 +477,8 @@ def pruned(tree, what):
     if isinstance(tree, list):
         return [pruned(element, what) for element in tree if not (isinstance(element, dict) and element.get("inlined"))]
     if isinstance(tree, dict):
-        gone = FILES_SAY | ({"size"} if what == "sym" else set())
+        # A CPU may be behind a label of assembly.
+        gone = FILES_SAY | {"sym": {"size"}, "status": {"symbol"}}.get(what, set())
         return {name: pruned(value, what) for name, value in tree.items() if name not in gone}
     return tree
 

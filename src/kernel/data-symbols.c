@@ -169,30 +169,46 @@ read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
 }
 
 /*
+ * `regime` has _stext where it may lie, and its own root table in one piece with it: any page may
+ * have the right word by chance (INT_MAX is an entry for the table in the last page below 2 GiB).
+ */
+static gboolean
+is_root (const Finder *finder, const KdRegime *regime, uint64_t text, uint64_t near)
+{
+	const KdArch *arch = kd_target_arch (finder->target);
+	uint64_t root = regime->root & ~(PAGE - 1), pa;
+	KdWalk walk;
+
+	arch->walk (regime, text, read_phys, finder->target, &walk);
+	pa = walk.pa;
+	if (walk.status != KD_WALK_MAPPED || (pa ^ text) % finder->layout->load_align ||
+		pa > near || near - pa > ROOT_BEFORE)
+		return FALSE;
+	arch->walk (regime, text - pa + root, read_phys, finder->target, &walk);
+	return walk.status == KD_WALK_MAPPED && walk.pa == root;
+}
+
+/*
  * No CPU has them: they are at EL2, or in guests. Then the kernel's root table is looked for, page
  * by page of the image: it is the one that has _stext in this piece of memory.
  */
 static gboolean
 guess_vector (Finder *finder, uint64_t near)
 {
-	const uint64_t align = finder->layout->load_align;
 	const uint64_t from = (near > ROOT_BEFORE ? near - ROOT_BEFORE : 0) & ~(PAGE - 1);
 	KdRegime regimes[KD_ROOT_REGIMES_MAX];
 	KdKallsymsEntry text;
+	KdWalk walk;
 
-	if (!align || !lookup (finder, "_stext", &text))
+	if (!finder->layout->load_align || !lookup (finder, "_stext", &text))
 		return FALSE;
 	for (uint64_t root = from; root - from < ROOT_BEFORE + ROOT_BEHIND; root += PAGE) {
 		unsigned nr = finder->layout->root_regimes (root, regimes);
 
 		for (unsigned i = 0; i < nr; i++) {
-			KdWalk walk;
-
-			kd_target_arch (finder->target)
-				->walk (&regimes[i], text.addr, read_phys, finder->target, &walk);
-			if (walk.status != KD_WALK_MAPPED || (walk.pa ^ text.addr) % align ||
-				walk.pa > near || near - walk.pa > ROOT_BEFORE)
+			if (!is_root (finder, &regimes[i], text.addr, near))
 				continue;
+			kd_target_walk (finder->target, &regimes[i], text.addr, &walk);
 			finder->vector = (KdVectorPlace){text.addr, walk.pa, TRUE, regimes[i]};
 			return TRUE;
 		}

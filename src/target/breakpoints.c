@@ -81,7 +81,10 @@ int
 kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
 	const char *text, GError **error)
 {
-	KdBreak point = {.number = target->next_break, .kind = kind, .va = va, .len = len};
+	KdBreak point = {.number = text ? target->next_break : -(target->nr_hidden_breaks + 1),
+		.kind = kind,
+		.va = va,
+		.len = len};
 
 	if (!kd_target_check_stopped (target, error) || !check (target, &point, error))
 		return 0;
@@ -93,7 +96,11 @@ kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_
 	point.text = g_strdup (text);
 	g_array_append_val (target->breaks, point);
 	kd_target_note_write (target);
-	return target->next_break++;
+	if (text)
+		target->next_break++;
+	else
+		target->nr_hidden_breaks++;
+	return point.number;
 }
 
 static void

@@ -90,8 +90,10 @@ kd_target_registers_init (KdTarget *target, GError **error)
 void
 kd_target_registers_forget (KdTarget *target)
 {
-	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++)
+	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++) {
 		memset (target->regs[cpu].valid, 0, target->layout->regs->len);
+		target->regs[cpu].nr_fetched = 0;
+	}
 }
 
 void
@@ -193,6 +195,50 @@ little_endian (const uint8_t *bytes, size_t len)
 	return value;
 }
 
+/*
+ * All that the stub gives at once: the general registers and, by QEMU for x86, most that say what
+ * the CPU does. Those that it cannot give are left to be asked for.
+ */
+static gboolean
+fetch_many (KdTarget *target, unsigned cpu, GError **error)
+{
+	size_t max = target->layout->g_size, len;
+	g_autofree uint8_t *bytes = g_malloc (MAX (max, 1));
+	KdCpuRegs *regs = &target->regs[cpu];
+	gboolean unavailable = FALSE;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!select_cpu (target, cpu, error))
+		return kd_target_result (target, FALSE);
+	kd_rsp_request_read_registers (kd_rsp_link_request (target->rsp));
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return kd_target_result (target, FALSE);
+	if (!kd_rsp_parse_registers (
+		    answer.payload, answer.len, max, bytes, &len, &unavailable, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	target->g_len = len;
+	for (guint i = 0; i < target->layout->regs->len && !unavailable; i++) {
+		const KdRegDesc *desc = desc_of (target, i);
+
+		if (desc->bitsize > 64 || desc->offset + desc->size > len || regs->valid[i])
+			continue;
+		regs->values[i] = little_endian (bytes + desc->offset, desc->size);
+		regs->valid[i] = TRUE;
+	}
+	return TRUE;
+}
+
+/* After the second of one CPU more will be asked for. */
+static gboolean
+worth_many (const KdTarget *target, unsigned cpu, const KdRegDesc *desc)
+{
+	return target->regs[cpu].nr_fetched == 1 &&
+	       (target->g_len == 0 || desc->offset + desc->size <= target->g_len);
+}
+
 gboolean
 kd_target_reg_get (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t *ret_value, GError **error)
@@ -211,7 +257,14 @@ kd_target_reg_get (
 	}
 	KdCpuRegs *regs = &target->regs[cpu];
 
+	if (!regs->valid[index] && worth_many (target, cpu, desc_of (target, (guint)index))) {
+		regs->nr_fetched++;
+		fetch_many (target, cpu, NULL);
+		if (!kd_target_check_stopped (target, error))
+			return FALSE;
+	}
 	if (!regs->valid[index]) {
+		regs->nr_fetched++;
 		if (!fetch (target, cpu, (guint)index, buf, &len, error))
 			return FALSE;
 		regs->values[index] = little_endian (buf, len);

@@ -104,15 +104,16 @@ finish_stop (KdTarget *target)
 static gboolean
 resume (KdTarget *target, char action, int cpu, const KdRspRequest *first, GError **error)
 {
-	KdRspResume row = {.action = action, .all = cpu < 0};
+	KdRspResume rows[2] = {{.action = action, .all = cpu < 0}, {.action = 'c', .all = TRUE}};
+	gboolean others = action == 's' && target->step_others;
 	GError *why = NULL;
 
 	if (!kd_target_check_stopped (target, error))
 		return FALSE;
 	if (cpu >= 0)
-		row.thread = g_array_index (target->threads, KdRspThread, cpu);
+		rows[0].thread = g_array_index (target->threads, KdRspThread, cpu);
 	if (!kd_rsp_request_resume (kd_rsp_link_request (target->rsp),
-		    kd_rsp_link_features (target->rsp), &row, 1, &why)) {
+		    kd_rsp_link_features (target->rsp), rows, others ? 2 : 1, &why)) {
 		kd_rsp_link_propagate (error, why);
 		return FALSE;
 	}
@@ -187,7 +188,8 @@ end_step (KdTarget *target, unsigned cpu, GError **error)
 			return kd_target_result (target, FALSE);
 	}
 	/* Whatever signal ends it: this was a step, and nobody else moves the machine. */
-	if (target->stop.reason == KD_STOP_SIGNAL) {
+	if (target->stop.reason == KD_STOP_SIGNAL &&
+		(!target->step_others || target->stop.cpu == (int)cpu)) {
 		target->stop.reason = KD_STOP_STEP;
 		target->stop_unfinished = FALSE;
 	}
@@ -350,6 +352,42 @@ kd_target_cont (KdTarget *target, GError **error)
 	if (target->breaks->len && !step_off_breaks (target, error))
 		return FALSE;
 	return resume (target, 'c', -1, NULL, error);
+}
+
+gboolean
+kd_target_cont_cpu (KdTarget *target, unsigned cpu, GError **error)
+{
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error) ||
+		(target->breaks->len && !step_off_breaks (target, error)))
+		return FALSE;
+	return resume (target, 'c', (int)cpu, NULL, error);
+}
+
+/* QEMU 7.2 gdbstub.c, handle_set_qemu_sstep. */
+#define SSTEP_ENABLE 1
+#define SSTEP_NO_IRQ 2
+#define SSTEP_NO_TIMER 4
+
+gboolean
+kd_target_set_stepping (KdTarget *target, gboolean interrupts, gboolean others, GError **error)
+{
+	guint bits = SSTEP_ENABLE | (interrupts ? 0 : SSTEP_NO_IRQ | SSTEP_NO_TIMER);
+	GError *why = NULL;
+
+	target->step_others = others;
+	if (interrupts == target->step_interrupts)
+		return TRUE;
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
+	if (!kd_rsp_request_qemu_set_sstep (kd_rsp_link_request (target->rsp),
+		    kd_rsp_link_features (target->rsp), bits, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	if (!kd_rsp_link_ask_ok (target->rsp, error))
+		return kd_target_result (target, FALSE);
+	target->step_interrupts = interrupts;
+	return TRUE;
 }
 
 gboolean

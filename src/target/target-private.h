@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
 	uint64_t *values;
 	uint8_t *valid;
+	unsigned nr_fetched; /* one by one, at this stop */
 } KdCpuRegs;
 
 typedef enum {
@@ -53,6 +54,7 @@ struct KdTarget {
 	GArray *threads;     /* KdRspThread, by CPU */
 	int hg_cpu, hc_cpu;  /* CPU of the last Hg and Hc; -1: unknown */
 	KdCpuRegs *regs;     /* by CPU */
+	size_t g_len;        /* bytes that the stub's `g` has; 0: not asked yet */
 
 	KdTargetState state;
 	uint64_t generation;
@@ -61,7 +63,8 @@ struct KdTarget {
 	gboolean was_running;  /* before the attach: leave it so */
 	gboolean interrupting; /* a stop we asked for is on its way */
 	gboolean stepping;
-	gboolean stop_unfinished; /* the stop's reason has not been looked into */
+	gboolean step_interrupts, step_others; /* as kd_target_set_stepping() was told */
+	gboolean stop_unfinished;              /* the stop's reason has not been looked into */
 
 	GArray *ram;    /* KdRamBlock */
 	GArray *ranges; /* KdRamRange, the same for callers */
@@ -71,7 +74,7 @@ struct KdTarget {
 	KdTlbEntry *tlb;
 
 	GArray *breaks; /* KdBreak */
-	int next_break;
+	int next_break, nr_hidden_breaks;
 	char *note_path;
 	char *cleaned_up;
 };

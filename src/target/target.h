@@ -201,6 +201,14 @@ char *kd_target_hmp (KdTarget *target, const char *command, GError **error);
 
 /* --- run control --- */
 gboolean kd_target_cont (KdTarget *target, GError **error);
+/* The same of one CPU, the others held. */
+gboolean kd_target_cont_cpu (KdTarget *target, unsigned cpu, GError **error);
+/*
+ * How steps are made from now on: with interrupts and timers let in (UNSUPPORTED by stubs that are
+ * not QEMU's), and with the other CPUs running. Neither is so after open.
+ */
+gboolean kd_target_set_stepping (
+	KdTarget *target, gboolean interrupts, gboolean others, GError **error);
 /* Asks the running machine to stop and waits until it has; called with the cancellable cancelled
  * already, it is not cancelled by it. */
 gboolean kd_target_stop (KdTarget *target, GError **error);
@@ -226,7 +234,7 @@ typedef enum {
 } KdBreakKind;
 
 typedef struct {
-	int number; /* 1.. as shown to the user */
+	int number; /* 1.. as shown to the user; below 0: not shown */
 	KdBreakKind kind;
 	uint64_t va;
 	uint64_t len; /* watchpoints, bytes */
@@ -235,7 +243,8 @@ typedef struct {
 	const char *text; /* what the user wrote */
 } KdBreak;
 
-/* Number of the new breakpoint (> 0), or 0 and an error. */
+/* Number of the new breakpoint (> 0), or 0 and an error. Without `text` it is nobody's to see, and
+ * its number is below 0. */
 int kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
 	const char *text, GError **error);
 gboolean kd_target_break_delete (KdTarget *target, int number, GError **error);

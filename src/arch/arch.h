@@ -106,6 +106,7 @@ typedef struct {
 	unsigned vector_slots;     /* vectors may stand this many slots behind their symbol, */
 	uint64_t vector_slot_size; /* each of this size (hardening variants) */
 	const char *const *vector_symbols; /* what a vector register may hold; NULL-terminated */
+	const char *const *guest_entry_symbols; /* functions that enter a guest; NULL-terminated */
 
 	/* Vector bases of the host's own levels, from a CPU's registers and what they lead to: how
 	 * many. */
@@ -140,6 +141,26 @@ typedef struct {
 	/* DIRECT, but the bytes read as an indirect call too. */
 	gboolean maybe_indirect;
 } KdCall;
+
+/* What an instruction means to someone who steps. */
+typedef enum {
+	KD_INSN_OTHER,
+	KD_INSN_CALL,
+	KD_INSN_SYSTEM,      /* may change one of KdArch.step_regs */
+	KD_INSN_RETURN,      /* from an exception: ERET, IRET */
+	KD_INSN_ENTER_GUEST, /* VMRUN, VMLAUNCH, VMRESUME: the next host instruction is behind it */
+	KD_INSN_WAIT,        /* WFI, HLT */
+	KD_INSN_EXCLUSIVE,   /* a load that a conditional store must follow undisturbed */
+} KdInsnKind;
+
+typedef struct {
+	const char *start; /* of the instruction as disassembled; no letter may follow */
+	KdInsnKind kind;
+} KdInsnWord;
+
+/* Bytes of the longest instruction of any instruction set here. */
+#define KD_INSN_BYTES_MAX 16
+#define KD_EXIT_VECTORS_MAX 8
 
 /* Bytes in front of a return address that hold any call of any instruction set here. */
 #define KD_CALL_BYTES_MAX 8
@@ -215,6 +236,19 @@ struct KdArch {
 	/* Functions whose name starts so jump to where a register points; NULL none. */
 	const char *thunk_prefix;
 	unsigned insn_align; /* instructions start at multiples of this */
+
+	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
+	const char *const *step_regs;
+	const KdInsnWord *insn_words; /* ends with start NULL */
+	/*
+	 * The name of the exception vector that `pc` is the first instruction of, by the CPU's
+	 * vector base; NULL: none. The function is NULL where registers do not tell.
+	 */
+	const char *(*vector_at) (KdRegGetFunc get, void *data, uint64_t pc);
+	/* Where a CPU that is in a guest comes out of it: how many; NULL: behind what entered it.
+	 */
+	unsigned (*exit_vectors) (
+		KdRegGetFunc get, void *data, uint64_t ret_addrs[KD_EXIT_VECTORS_MAX]);
 
 	/* What QEMU's monitor says of registers that its stub does not have: the command, and the
 	 * value of one of CPU `cpu` in the answer. NULL: nothing more. */

@@ -11,6 +11,10 @@ static const char *const vector_symbols[] = {"vectors", "__kvm_hyp_vector", "__b
 	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___hyp_stub_vectors", "__hyp_stub_vectors",
 	"__kvm_nvhe___kvm_hyp_init", NULL};
 
+/* hyp/entry.S, of VHE and of nVHE. */
+static const char *const guest_entry_symbols[] = {
+	"__guest_enter", "__kvm_nvhe___guest_enter", NULL};
+
 static gboolean
 is_upper (uint64_t va)
 {
@@ -118,6 +122,7 @@ const KdArchLinux kd_arm64_linux = {
 	.vector_slots = 4,
 	.vector_slot_size = 2048,
 	.vector_symbols = vector_symbols,
+	.guest_entry_symbols = guest_entry_symbols,
 	.vector_bases = vector_bases,
 	.virt_of_image = virt_of_image,
 	.root_regimes = root_regimes,

@@ -273,6 +273,75 @@ syndrome_to_string (uint64_t syndrome, const char **ret_class)
 	return kd_arm64_syndrome_to_string (syndrome);
 }
 
+/* --- stepping --- */
+
+static const char *const step_regs[] = {"VBAR_EL1", "VBAR_EL2", "HCR_EL2", "SP_EL0", "TTBR0_EL1",
+	"TTBR1_EL1", "TTBR0_EL2", "TTBR1_EL2", "VTTBR_EL2", NULL};
+
+/* As capstone spells them. */
+static const KdInsnWord insn_words[] = {
+	{"bl", KD_INSN_CALL},
+	{"blr", KD_INSN_CALL},
+	{"blraa", KD_INSN_CALL},
+	{"blraaz", KD_INSN_CALL},
+	{"blrab", KD_INSN_CALL},
+	{"blrabz", KD_INSN_CALL},
+	{"msr", KD_INSN_SYSTEM},
+	{"eret", KD_INSN_RETURN},
+	{"eretaa", KD_INSN_RETURN},
+	{"eretab", KD_INSN_RETURN},
+	{"wfi", KD_INSN_WAIT},
+	{"wfe", KD_INSN_WAIT},
+	{"ldxr", KD_INSN_EXCLUSIVE},
+	{"ldxrb", KD_INSN_EXCLUSIVE},
+	{"ldxrh", KD_INSN_EXCLUSIVE},
+	{"ldxp", KD_INSN_EXCLUSIVE},
+	{"ldaxr", KD_INSN_EXCLUSIVE},
+	{"ldaxrb", KD_INSN_EXCLUSIVE},
+	{"ldaxrh", KD_INSN_EXCLUSIVE},
+	{"ldaxp", KD_INSN_EXCLUSIVE},
+	{NULL, KD_INSN_OTHER},
+};
+
+#define VECTOR_SIZE 0x80
+#define VECTORS 16
+#define LOWER_EL 8
+
+/* Arm ARM D1.3.1, table of exception vectors. */
+static const char *
+vector_at (KdRegGetFunc get, void *data, uint64_t pc)
+{
+	static const char *const names[VECTORS] = {"synchronous, current EL with SP_EL0",
+		"IRQ, current EL with SP_EL0", "FIQ, current EL with SP_EL0",
+		"SError, current EL with SP_EL0", "synchronous, current EL", "IRQ, current EL",
+		"FIQ, current EL", "SError, current EL", "synchronous, lower EL", "IRQ, lower EL",
+		"FIQ, lower EL", "SError, lower EL", "synchronous, lower EL in AArch32",
+		"IRQ, lower EL in AArch32", "FIQ, lower EL in AArch32",
+		"SError, lower EL in AArch32"};
+	uint64_t cpsr, vbar;
+	unsigned el;
+
+	if (pc % VECTOR_SIZE || !get (data, "cpsr", &cpsr))
+		return NULL;
+	el = (unsigned)BITS (cpsr, 3, 2);
+	if ((el != 1 && el != 2) || !get (data, el == 1 ? "VBAR_EL1" : "VBAR_EL2", &vbar) ||
+		pc < vbar || pc - vbar >= VECTORS * VECTOR_SIZE)
+		return NULL;
+	return names[(pc - vbar) / VECTOR_SIZE];
+}
+
+static unsigned
+exit_vectors (KdRegGetFunc get, void *data, uint64_t ret_addrs[KD_EXIT_VECTORS_MAX])
+{
+	uint64_t vbar;
+
+	if (!get (data, "VBAR_EL2", &vbar))
+		return 0;
+	for (unsigned i = 0; i < VECTORS - LOWER_EL; i++)
+		ret_addrs[i] = vbar + (LOWER_EL + i) * VECTOR_SIZE;
+	return VECTORS - LOWER_EL;
+}
+
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
 	.gdb_architecture = "aarch64",
@@ -301,4 +370,8 @@ const KdArch kd_arch_arm64 = {
 	.jump_at = jump_at,
 	.data_refs = kd_arm64_data_refs,
 	.insn_align = 4,
+	.step_regs = step_regs,
+	.insn_words = insn_words,
+	.vector_at = vector_at,
+	.exit_vectors = exit_vectors,
 };

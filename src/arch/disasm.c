@@ -2,6 +2,7 @@
 #include "arch/disasm.h"
 
 #include <capstone/capstone.h>
+#include <string.h>
 
 typedef struct {
 	const KdArch *arch;
@@ -51,4 +52,14 @@ kd_disassemble (const KdArch *arch, const uint8_t *code, size_t len, uint64_t ad
 		*ret_len = insn->size;
 	cs_free (insn, 1);
 	return text;
+}
+
+KdInsnKind
+kd_insn_kind (const KdArch *arch, const char *insn)
+{
+	for (const KdInsnWord *word = arch->insn_words; word && word->start; word++)
+		if (g_str_has_prefix (insn, word->start) &&
+			!g_ascii_isalpha (insn[strlen (word->start)]))
+			return word->kind;
+	return KD_INSN_OTHER;
 }

@@ -10,3 +10,6 @@
  */
 char *kd_disassemble (
 	const KdArch *arch, const uint8_t *code, size_t len, uint64_t addr, size_t *ret_len);
+
+/* What the instruction that kd_disassemble() wrote is to someone who steps. */
+KdInsnKind kd_insn_kind (const KdArch *arch, const char *insn);

@@ -9,6 +9,10 @@
  * What the first gate of the IDT leads to: idtentry.h since 5.8, entry_64.S before, and head_64.S
  * while the kernel starts.
  */
+/* kvm/svm/vmenter.S, kvm/vmx/vmenter.S. */
+static const char *const guest_entry_symbols[] = {
+	"__svm_vcpu_run", "__svm_sev_es_vcpu_run", "__vmx_vcpu_run", NULL};
+
 static const char *const vector_symbols[] = {
 	"asm_exc_divide_error", "divide_error", "early_idt_handler_array", NULL};
 
@@ -99,6 +103,7 @@ const KdArchLinux kd_x86_64_linux = {
 	.vector_slots = 1,
 	.vector_slot_size = 0,
 	.vector_symbols = vector_symbols,
+	.guest_entry_symbols = guest_entry_symbols,
 	.vector_bases = vector_bases,
 	.root_regimes = root_regimes,
 	.user_regime = user_regime,

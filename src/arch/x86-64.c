@@ -146,6 +146,37 @@ syndrome_to_string (uint64_t syndrome, const char **ret_class)
 		bits[0] ? ": " : "", bits);
 }
 
+/* --- stepping --- */
+
+static const char *const step_regs[] = {
+	"cr0", "cr3", "cr4", "cr8", "efer", "fs_base", "gs_base", "k_gs_base", "cs", "ss", NULL};
+
+static const KdInsnWord insn_words[] = {
+	{"call", KD_INSN_CALL},
+	{"lcall", KD_INSN_CALL},
+	{"mov cr", KD_INSN_SYSTEM},
+	{"lmsw", KD_INSN_SYSTEM},
+	{"clts", KD_INSN_SYSTEM},
+	{"wrmsr", KD_INSN_SYSTEM},
+	{"swapgs", KD_INSN_SYSTEM},
+	{"wrgsbase", KD_INSN_SYSTEM},
+	{"wrfsbase", KD_INSN_SYSTEM},
+	{"syscall", KD_INSN_SYSTEM},
+	{"vmload", KD_INSN_SYSTEM},
+	{"iret", KD_INSN_RETURN},
+	{"iretq", KD_INSN_RETURN},
+	{"iretd", KD_INSN_RETURN},
+	{"sysret", KD_INSN_RETURN},
+	{"sysretq", KD_INSN_RETURN},
+	{"sysexit", KD_INSN_RETURN},
+	{"vmrun", KD_INSN_ENTER_GUEST},
+	{"vmlaunch", KD_INSN_ENTER_GUEST},
+	{"vmresume", KD_INSN_ENTER_GUEST},
+	{"hlt", KD_INSN_WAIT},
+	{"mwait", KD_INSN_WAIT},
+	{NULL, KD_INSN_OTHER},
+};
+
 const KdArch kd_arch_x86_64 = {
 	.name = "x86_64",
 	.gdb_architecture = "i386:x86-64",
@@ -176,6 +207,8 @@ const KdArch kd_arch_x86_64 = {
 	.far_jump_before = kd_x86_64_far_jump_before,
 	.thunk_prefix = "__x86_indirect_",
 	.insn_align = 1,
+	.step_regs = step_regs,
+	.insn_words = insn_words,
 	.monitor_command = "info registers -a",
 	.monitor_reg = monitor_reg,
 };

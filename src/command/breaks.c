@@ -81,7 +81,8 @@ run (KdSession *session, const KdArgs *args, GError **error)
 
 	breaks = kd_target_breaks (session->target, &nr);
 	for (unsigned i = 0; i < nr; i++)
-		json_array_add_object_element (array, kd_breaks_json (session, &breaks[i]));
+		if (breaks[i].number > 0)
+			json_array_add_object_element (array, kd_breaks_json (session, &breaks[i]));
 	return kd_json_array_node (array);
 }
 

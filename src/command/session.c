@@ -98,7 +98,7 @@ kd_session_stop_json (const KdSession *session)
 	kd_json_set_int (obj, "cpu", stop->cpu);
 	if (stop->reason == KD_STOP_SIGNAL)
 		kd_json_set_int (obj, "signal", stop->signal);
-	if (stop->breakpoint)
+	if (stop->breakpoint > 0)
 		kd_json_set_int (obj, "breakpoint", stop->breakpoint);
 	if (stop->reason == KD_STOP_WATCHPOINT)
 		kd_json_set_hex (obj, "address", stop->watch_addr.value);

@@ -1,79 +1,168 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/json.h"
-#include "command/command.h"
+#include "command/steps.h"
+#include "debug/backtrace.h"
 
-#define COUNT_MAX 1000000
+/* Instructions of one source line. */
+#define INSNS_MAX 100000
+#define RUN_TIMEOUT_MS 10000
 
 static const KdArg args[] = {
-	{"cpu", 'c', KD_ARG_UINT, 0, FALSE, "N", "this CPU (default: the one that stopped)"},
-	{"count", 0, KD_ARG_UINT, 0, TRUE, NULL, "instructions (default: 1)"},
+	KD_STEPS_ARGS,
+	{"line", 'l', KD_ARG_FLAG, 0, FALSE, NULL, "to another source line"},
+	{"over", 'n', KD_ARG_FLAG, 0, FALSE, NULL, "a call is one step: run until it returns"},
+	{"out", 'o', KD_ARG_FLAG, 0, FALSE, NULL, "run until this function returns"},
+	{"timeout-ms", 't', KD_ARG_UINT, 0, FALSE, "MS",
+		"with --over and --out: a call may take this long (default: 10000)"},
+	{"count", 0, KD_ARG_UINT, 0, TRUE, NULL, "how many steps (default: 1)"},
 	{NULL},
 };
 
-static gboolean
-check_args (KdSession *session, const KdArgs *given, uint64_t *ret_cpu, uint64_t *ret_count,
-	GError **error)
-{
-	const KdStop *stop = kd_target_last_stop (session->target);
+typedef struct {
+	KdStepper *stepper;
+	gboolean line, over, out;
+	const char *sp;
+	KdSession *session;
+	unsigned cpu;
+	int timeout_ms;
+} Stepping;
 
-	*ret_cpu = stop && stop->cpu >= 0 ? (uint64_t)stop->cpu : 0;
-	*ret_count = 1;
-	kd_args_uint (given, "cpu", ret_cpu);
-	kd_args_uint (given, "count", ret_count);
-	if (*ret_cpu >= kd_target_nr_cpus (session->target)) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-			"step: no CPU %" PRIu64 " (there are %u)", *ret_cpu,
-			kd_target_nr_cpus (session->target));
+static gboolean
+step_over_call (Stepping *stepping, GError **error)
+{
+	const KdStepPlace *here = kd_stepper_here (stepping->stepper);
+	KdRunTo run = {.addrs = {here->pc + here->insn_len},
+		.nr = 1,
+		.any_mode = here->state.mode != KD_CPU_MODE_KERNEL &&
+			    here->state.mode != KD_CPU_MODE_HYP,
+		.timeout_ms = stepping->timeout_ms};
+
+	/* Not where it returns to in a call of itself. */
+	if (!kd_target_reg_get (
+		    stepping->session->target, stepping->cpu, stepping->sp, &run.sp_above, error))
 		return FALSE;
+	return kd_stepper_run_to (stepping->stepper, &run, error);
+}
+
+static gboolean
+step_instruction (Stepping *stepping, GError **error)
+{
+	return stepping->over && kd_stepper_here (stepping->stepper)->kind == KD_INSN_CALL
+		       ? step_over_call (stepping, error)
+		       : kd_stepper_step (stepping->stepper, error);
+}
+
+static gboolean
+step_line (Stepping *stepping, GError **error)
+{
+	g_autofree char *start = NULL;
+	const char *file;
+	int line = 0, now;
+
+	if (kd_stepper_line (stepping->stepper, &file, &line))
+		start = g_strdup (file);
+	for (unsigned i = 0; i < INSNS_MAX; i++) {
+		if (!step_instruction (stepping, error))
+			return FALSE;
+		/* Where there are no lines (assembly, no files) nobody wants to stop. */
+		if (kd_stepper_interrupted (stepping->stepper) ||
+			(kd_stepper_line (stepping->stepper, &file, &now) &&
+				(now != line || g_strcmp0 (file, start) != 0)))
+			return TRUE;
 	}
-	if (*ret_count == 0 || *ret_count > COUNT_MAX) {
-		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
-			"step: 1 to %d instructions at once", COUNT_MAX);
-		return FALSE;
+	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
+		"no other source line after %d instructions", INSNS_MAX);
+	return FALSE;
+}
+
+static gboolean
+step_out (Stepping *stepping, GError **error)
+{
+	KdRunTo run = {.timeout_ms = stepping->timeout_ms};
+
+	return kd_stepper_caller (stepping->stepper, &run, error) &&
+	       kd_stepper_run_to (stepping->stepper, &run, error);
+}
+
+static gboolean
+make_steps (Stepping *stepping, uint64_t count, JsonArray *steps, GError **error)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		if (!(stepping->out          ? step_out (stepping, error)
+			    : stepping->line ? step_line (stepping, error)
+					     : step_instruction (stepping, error)))
+			return FALSE;
+		kd_steps_add (steps, stepping->stepper, stepping->line);
+		if (!stepping->out && !stepping->over && kd_stepper_interrupted (stepping->stepper))
+			return TRUE;
 	}
 	return TRUE;
 }
 
-static JsonArray *
-steps_json (KdSession *session, const GArray *pcs)
+static gboolean
+check_args (const KdArgs *given, Stepping *stepping, uint64_t *ret_count, GError **error)
 {
-	JsonArray *steps = json_array_new();
+	uint64_t timeout_ms = RUN_TIMEOUT_MS;
 
-	for (guint i = 0; i < pcs->len; i++) {
-		uint64_t pc = g_array_index (pcs, uint64_t, i);
-		JsonObject *obj = kd_json_array_add_object (steps);
-		g_autofree char *symbol = NULL;
+	*ret_count = 1;
+	kd_args_uint (given, "count", ret_count);
+	kd_args_uint (given, "timeout-ms", &timeout_ms);
+	stepping->timeout_ms = (int)MIN (timeout_ms, G_MAXINT);
+	stepping->line = kd_args_flag (given, "line");
+	stepping->over = kd_args_flag (given, "over");
+	stepping->out = kd_args_flag (given, "out");
+	if (*ret_count == 0 || *ret_count > KD_STEPS_MAX)
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"1 to %d steps at once", KD_STEPS_MAX);
+	else if (stepping->out && (stepping->line || stepping->over))
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"--out goes with neither --line nor --over");
+	else
+		return TRUE;
+	return FALSE;
+}
 
-		kd_json_set_hex (obj, "pc", pc);
-		if (session->kernel)
-			symbol = kd_kernel_symbolize (session->kernel, pc);
-		kd_json_set_string (obj, "symbol", symbol);
-	}
-	return steps;
+/* The step that could not end leaves what was made before it. */
+static gboolean
+is_end (const GError *why)
+{
+	return g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED) ||
+	       g_error_matches (why, KD_DEBUG_ERROR, KD_DEBUG_ERROR_STOPPED);
 }
 
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
-	g_autoptr (GArray) pcs = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	g_autoptr (JsonArray) steps = json_array_new();
+	g_autoptr (KdStepper) stepper = NULL;
 	g_autoptr (GError) why = NULL;
+	Stepping stepping = {.session = session, .sp = kd_target_arch (session->target)->sp};
 	JsonObject *result;
 	uint64_t cpu, count;
+	gboolean ok;
 
-	if (!check_args (session, given, &cpu, &count, error))
+	if (!check_args (given, &stepping, &count, error) ||
+		!kd_steps_cpu (session, given, &cpu, error) ||
+		!kd_steps_begin (session, given, error)) {
+		g_prefix_error (error, "step: ");
 		return NULL;
-	if (!kd_target_steps (session->target, (unsigned)cpu, count, pcs, &why) &&
-		(pcs->len == 0 ||
-			!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED))) {
-		g_propagate_prefixed_error (
-			error, g_steal_pointer (&why), "step: after %u instructions: ", pcs->len);
+	}
+	stepping.cpu = (unsigned)cpu;
+	stepper = kd_stepper_new (session->target, session->kernel, stepping.cpu, &why);
+	stepping.stepper = stepper;
+	ok = stepper && make_steps (&stepping, count, steps, &why);
+	kd_steps_end (session);
+	if (!ok && (json_array_get_length (steps) == 0 || !is_end (why))) {
+		g_propagate_prefixed_error (error, g_steal_pointer (&why),
+			"step: after %u of %" PRIu64 ": ", json_array_get_length (steps), count);
 		return NULL;
 	}
 	result = json_object_new();
 	kd_json_set_int (result, "cpu", (gint64)cpu);
-	json_object_set_array_member (result, "steps", steps_json (session, pcs));
+	json_object_set_array_member (result, "steps", g_steal_pointer (&steps));
 	kd_json_set_string (result, "ended", why ? why->message : NULL);
 	return kd_json_object_node (result);
 }
@@ -83,26 +172,8 @@ render (JsonNode *result, KdText *text)
 {
 	JsonObject *obj = kd_json_node_object (result, NULL);
 	const char *ended = NULL;
-	JsonArray *steps = NULL;
-	gint64 cpu = 0;
 
-	kd_json_get_int (obj, "cpu", FALSE, &cpu, NULL);
-	if (!kd_json_get_array (obj, "steps", TRUE, &steps, NULL))
-		return;
-	for (guint i = 0; i < json_array_get_length (steps); i++) {
-		const char *pc = "", *symbol = NULL;
-		JsonObject *step = NULL;
-
-		if (!kd_json_array_object (steps, i, &step, NULL))
-			continue;
-		kd_json_get_string (step, "pc", FALSE, &pc, NULL);
-		kd_json_get_string (step, "symbol", FALSE, &symbol, NULL);
-		kd_text_printf (text, KD_STYLE_DIM, "CPU %" PRId64 "  ", cpu);
-		kd_text_add (text, KD_STYLE_ADDRESS, pc);
-		if (symbol && g_strcmp0 (symbol, pc) != 0)
-			kd_text_printf (text, KD_STYLE_SYMBOL, "  %s", symbol);
-		kd_text_add (text, KD_STYLE_PLAIN, "\n");
-	}
+	kd_steps_render (obj, text);
 	kd_json_get_string (obj, "ended", FALSE, &ended, NULL);
 	if (ended)
 		kd_text_printf (text, KD_STYLE_WARN, "%s\n", ended);
@@ -111,9 +182,15 @@ render (JsonNode *result, KdText *text)
 const KdCommand kd_command_step = {
 	.name = "step",
 	.group = "run",
-	.summary = "single instructions on one CPU, the others held",
-	.help = "Interrupts and timers stand still meanwhile (QEMU's default for stepping).",
-	.example = "kvmdbg step\nkvmdbg step 1000 --cpu 1",
+	.summary = "steps on one CPU: instructions, lines, calls",
+	.help = "Each line shows where the CPU stands after a step: its mode, the instruction that "
+		"is next, and what the step changed among the registers that matter (vector "
+		"bases, page tables, HCR_EL2, SP_EL0; control registers).\n\n"
+		"The other CPUs are held, and interrupts and timers stand still, unless --others "
+		"and --irq say otherwise. What --over and --out run is run with all CPUs: a call "
+		"may wait for another.",
+	.example = "kvmdbg step\nkvmdbg step 1000 --cpu 1\nkvmdbg step --line --over\nkvmdbg step "
+		   "--out",
 	.args = args,
 	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_REPEATS | KD_COMMAND_WAITS,
 	.run = run,

@@ -11,6 +11,7 @@ GQuark kd_debug_error_quark (void);
 typedef enum {
 	KD_DEBUG_ERROR_UNSUPPORTED, /* this architecture's stacks are not known here */
 	KD_DEBUG_ERROR_NO_REGS,     /* a CPU's or task's registers cannot be read */
+	KD_DEBUG_ERROR_STOPPED,     /* something else stopped the machine before */
 } KdDebugError;
 
 typedef struct {

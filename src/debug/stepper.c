@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "debug/stepper.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "arch/disasm.h"
+#include "debug/backtrace.h"
+
+#define STEP_REGS_MAX 16
+#define PAGE 4096U
+/* Of a function that enters guests. */
+#define ENTRY_CODE_MAX 4096
+
+struct KdStepper {
+	KdTarget *target;
+	KdKernel *kernel;
+	const KdArch *arch;
+	unsigned cpu;
+	KdStepPlace here;
+	KdInsnKind last_kind;
+	uint64_t regs[STEP_REGS_MAX];
+	uint16_t known; /* bit N: regs[N] is known */
+	char *file;     /* of the last kd_stepper_line() */
+};
+
+void
+kd_step_place_clear (KdStepPlace *place)
+{
+	g_clear_pointer (&place->symbol, g_free);
+	g_clear_pointer (&place->insn, g_free);
+	g_clear_pointer (&place->changes, g_array_unref);
+}
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	KdStepper *stepper = data;
+
+	return kd_target_reg_get (stepper->target, stepper->cpu, name, ret_value, NULL);
+}
+
+/* As the CPU sees it: also a guest's code, and a user's. */
+static size_t
+read_code (KdStepper *stepper, uint64_t pc, uint8_t buf[KD_INSN_BYTES_MAX])
+{
+	size_t len = MIN (KD_INSN_BYTES_MAX, PAGE - pc % PAGE);
+
+	if (stepper->arch->insn_align == 4)
+		len = 4;
+	for (unsigned i = 0; i < 2; i++, len = KD_INSN_BYTES_MAX) {
+		gboolean ok = stepper->kernel && stepper->here.state.mode == KD_CPU_MODE_KERNEL
+				      ? kd_kernel_read (stepper->kernel, kd_addr_kernel (pc), buf,
+						len, NULL)
+				      : kd_target_read_cpu (
+						stepper->target, stepper->cpu, pc, buf, len, NULL);
+
+		if (!ok)
+			return 0;
+		/* An instruction that goes on in the next page. */
+		if (len == KD_INSN_BYTES_MAX || stepper->arch->insn_align == 4 ||
+			(stepper->here.insn = kd_disassemble (
+				 stepper->arch, buf, len, pc, &stepper->here.insn_len)))
+			return len;
+	}
+	return 0;
+}
+
+static char *
+symbol_of (KdStepper *stepper, uint64_t pc)
+{
+	KdKernelSymbol symbol;
+	uint64_t va = pc;
+
+	if (!stepper->kernel ||
+		(stepper->here.state.mode == KD_CPU_MODE_HYP &&
+			!kd_kernel_from_hyp (stepper->kernel, pc, &va)) ||
+		(stepper->here.state.mode != KD_CPU_MODE_KERNEL &&
+			stepper->here.state.mode != KD_CPU_MODE_HYP) ||
+		!kd_kernel_symbol_at (stepper->kernel, va, &symbol))
+		return NULL;
+	return kd_kernel_symbolize (stepper->kernel, va);
+}
+
+static void
+note_change (KdStepper *stepper, const char *name, uint64_t from, uint64_t to)
+{
+	KdStepChange change = {name, from, to};
+
+	if (from != to)
+		g_array_append_val (stepper->here.changes, change);
+}
+
+static void
+read_regs (KdStepper *stepper)
+{
+	const char *const *name = stepper->arch->step_regs;
+
+	for (unsigned i = 0; name && name[i] && i < STEP_REGS_MAX; i++) {
+		uint64_t value;
+
+		if (!get_reg (stepper, name[i], &value))
+			continue;
+		if (stepper->known >> i & 1)
+			note_change (stepper, name[i], stepper->regs[i], value);
+		stepper->regs[i] = value;
+		stepper->known |= (uint16_t)(1U << i);
+	}
+}
+
+/* Fills `here` anew; `all`: whatever the last instruction was, any register may have changed. */
+static gboolean
+look (KdStepper *stepper, gboolean all, GError **error)
+{
+	KdCpuState before = stepper->here.state;
+	uint8_t code[KD_INSN_BYTES_MAX];
+	size_t len;
+
+	kd_step_place_clear (&stepper->here);
+	stepper->here = (KdStepPlace){
+		.changes = g_array_new (FALSE, FALSE, sizeof (KdStepChange)), .state = before};
+	if (!kd_target_reg_get (
+		    stepper->target, stepper->cpu, stepper->arch->pc, &stepper->here.pc, error))
+		return FALSE;
+	stepper->here.state = stepper->kernel ? kd_kernel_cpu_state (stepper->kernel, stepper->cpu)
+					      : kd_target_cpu_state (stepper->target, stepper->cpu);
+	if (stepper->arch->vector_at)
+		stepper->here.vector =
+			stepper->arch->vector_at (get_reg, stepper, stepper->here.pc);
+	if (all || stepper->last_kind != KD_INSN_OTHER || stepper->here.vector ||
+		stepper->here.state.mode != before.mode || stepper->here.state.el != before.el)
+		read_regs (stepper);
+	len = read_code (stepper, stepper->here.pc, code);
+	if (len && !stepper->here.insn)
+		stepper->here.insn = kd_disassemble (
+			stepper->arch, code, len, stepper->here.pc, &stepper->here.insn_len);
+	if (stepper->here.insn)
+		stepper->here.kind = kd_insn_kind (stepper->arch, stepper->here.insn);
+	stepper->here.symbol = symbol_of (stepper, stepper->here.pc);
+	return TRUE;
+}
+
+KdStepper *
+kd_stepper_new (KdTarget *target, KdKernel *kernel, unsigned cpu, GError **error)
+{
+	g_autoptr (KdStepper) stepper = g_new0 (KdStepper, 1);
+
+	stepper->target = target;
+	stepper->kernel = kernel;
+	stepper->arch = kd_target_arch (target);
+	stepper->cpu = cpu;
+	return look (stepper, TRUE, error) ? g_steal_pointer (&stepper) : NULL;
+}
+
+void
+kd_stepper_free (KdStepper *stepper)
+{
+	if (!stepper)
+		return;
+	kd_step_place_clear (&stepper->here);
+	g_free (stepper->file);
+	g_free (stepper);
+}
+
+const KdStepPlace *
+kd_stepper_here (const KdStepper *stepper)
+{
+	return &stepper->here;
+}
+
+KdInsnKind
+kd_stepper_last_kind (const KdStepper *stepper)
+{
+	return stepper->last_kind;
+}
+
+gboolean
+kd_stepper_interrupted (const KdStepper *stepper)
+{
+	const KdStop *stop = kd_target_last_stop (stepper->target);
+
+	return stop && stop->reason != KD_STOP_STEP;
+}
+
+gboolean
+kd_stepper_step (KdStepper *stepper, GError **error)
+{
+	if (!kd_target_step (stepper->target, stepper->cpu, error))
+		return FALSE;
+	stepper->last_kind = stepper->here.kind;
+	return look (stepper, FALSE, error);
+}
+
+/* --- running to a place --- */
+
+static gboolean
+is_there (KdStepper *stepper, const KdRunTo *run)
+{
+	uint64_t pc, sp;
+	KdCpuState state;
+	gboolean found = FALSE;
+
+	if (!get_reg (stepper, stepper->arch->pc, &pc))
+		return FALSE;
+	for (unsigned i = 0; i < run->nr; i++)
+		found = found || run->addrs[i] == pc;
+	if (!found || (run->sp_above &&
+			      (!get_reg (stepper, stepper->arch->sp, &sp) || sp < run->sp_above)))
+		return FALSE;
+	state = stepper->kernel ? kd_kernel_cpu_state (stepper->kernel, stepper->cpu)
+				: kd_target_cpu_state (stepper->target, stepper->cpu);
+	return run->any_mode || state.mode == KD_CPU_MODE_KERNEL || state.mode == KD_CPU_MODE_HYP;
+}
+
+static gboolean
+is_ours (const KdStop *stop, const int *numbers, unsigned nr)
+{
+	for (unsigned i = 0; i < nr; i++)
+		if (stop->breakpoint == numbers[i])
+			return TRUE;
+	return FALSE;
+}
+
+static gboolean
+run_and_wait (KdStepper *stepper, const KdRunTo *run, gint64 end_us, GError **error)
+{
+	gint64 left_ms = MAX (0, (end_us - g_get_monotonic_time()) / 1000);
+	GError *why = NULL;
+
+	if ((run->alone ? kd_target_cont_cpu (stepper->target, stepper->cpu, &why)
+			: kd_target_cont (stepper->target, &why)) &&
+		kd_target_wait (stepper->target, run->timeout_ms < 0 ? -1 : (int)left_ms, &why))
+		return TRUE;
+	if (run->timeout_ms >= 0 && g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
+		g_set_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "not there after %d ms",
+			run->timeout_ms);
+		g_error_free (why);
+	} else
+		g_propagate_error (error, why);
+	return FALSE;
+}
+
+/* Until the machine stops for another reason than that somebody else came by. */
+static gboolean
+run_until_there (KdStepper *stepper, const KdRunTo *run, const int *numbers, GError **error)
+{
+	gint64 end_us = g_get_monotonic_time() + (gint64)run->timeout_ms * 1000;
+
+	for (;;) {
+		const KdStop *stop;
+
+		if (!run_and_wait (stepper, run, end_us, error))
+			return FALSE;
+		stop = kd_target_last_stop (stepper->target);
+		if (stop->cpu == (int)stepper->cpu && is_there (stepper, run))
+			return TRUE;
+		if (stop->reason != KD_STOP_BREAKPOINT || !is_ours (stop, numbers, run->nr)) {
+			g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_STOPPED,
+				stop->breakpoint > 0 ? "breakpoint %d stopped the machine before"
+						     : "the machine was stopped before",
+				stop->breakpoint);
+			return FALSE;
+		}
+	}
+}
+
+gboolean
+kd_stepper_run_to (KdStepper *stepper, const KdRunTo *run, GError **error)
+{
+	int numbers[KD_RUN_TO_MAX];
+	unsigned nr = 0;
+	gboolean ok = TRUE;
+	g_autoptr (GError) why = NULL;
+	g_autoptr (GCancellable) cancellable = NULL;
+
+	for (; ok && nr < run->nr; nr++) {
+		numbers[nr] = kd_target_break_insert (
+			stepper->target, KD_BREAK_SOFTWARE, run->addrs[nr], 0, NULL, &why);
+		ok = numbers[nr] != 0;
+	}
+	if (!ok)
+		nr--;
+	ok = ok && run_until_there (stepper, run, numbers, &why);
+	/* Also when the run was cancelled. */
+	cancellable = kd_target_cancellable (stepper->target);
+	if (cancellable)
+		g_object_ref (cancellable);
+	kd_target_set_cancellable (stepper->target, NULL);
+	if (kd_target_state (stepper->target) == KD_TARGET_RUNNING &&
+		!kd_target_stop (stepper->target, ok ? &why : NULL))
+		ok = FALSE;
+	for (unsigned i = 0; i < nr; i++)
+		kd_target_break_delete (stepper->target, numbers[i], NULL);
+	if (kd_target_state (stepper->target) == KD_TARGET_STOPPED &&
+		!look (stepper, TRUE, ok ? &why : NULL))
+		ok = FALSE;
+	kd_target_set_cancellable (stepper->target, cancellable);
+	if (!ok)
+		g_propagate_error (error, g_steal_pointer (&why));
+	return ok;
+}
+
+/* --- guests --- */
+
+static void
+add (KdRunTo *run, uint64_t addr)
+{
+	for (unsigned i = 0; i < run->nr; i++)
+		if (run->addrs[i] == addr)
+			return;
+	if (run->nr < KD_RUN_TO_MAX)
+		run->addrs[run->nr++] = addr;
+}
+
+/* Instructions of `kind` in a function; or what is behind them. */
+static void
+add_kind (KdStepper *stepper, const KdKernelSymbol *function, KdInsnKind kind, gboolean behind,
+	KdRunTo *run)
+{
+	size_t len = MIN (function->size ? function->size : PAGE, ENTRY_CODE_MAX), at = 0, insn_len;
+	g_autofree uint8_t *code = g_malloc (len);
+
+	if (!kd_kernel_read (stepper->kernel, kd_addr_kernel (function->addr), code, len, NULL))
+		return;
+	while (at < len) {
+		g_autofree char *insn = kd_disassemble (
+			stepper->arch, code + at, len - at, function->addr + at, &insn_len);
+
+		if (!insn)
+			insn_len = stepper->arch->insn_align;
+		else if (kd_insn_kind (stepper->arch, insn) == kind)
+			add (run, function->addr + at + (behind ? insn_len : 0));
+		at += insn_len;
+	}
+}
+
+/* How far nVHE's own addresses are from the kernel's; 0: they are the same. */
+static uint64_t
+hyp_distance (KdStepper *stepper)
+{
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (stepper->target); cpu++) {
+		uint64_t vbar, va;
+
+		if (kd_target_reg_get (stepper->target, cpu, "VBAR_EL2", &vbar, NULL) &&
+			kd_kernel_from_hyp (stepper->kernel, vbar, &va))
+			return vbar - va;
+	}
+	return 0;
+}
+
+static gboolean
+entries (KdStepper *stepper, gboolean behind, KdRunTo *ret_run, GError **error)
+{
+	const char *const *names = stepper->arch->linux_layout->guest_entry_symbols;
+	KdKernelSymbol symbol;
+
+	ret_run->nr = 0;
+	for (; stepper->kernel && *names; names++) {
+		unsigned before = ret_run->nr;
+
+		if (!kd_kernel_symbol (stepper->kernel, *names, &symbol))
+			continue;
+		add_kind (stepper, &symbol, KD_INSN_ENTER_GUEST, behind, ret_run);
+		if (ret_run->nr > before || behind)
+			continue;
+		add (ret_run, symbol.addr);
+		/* The same code at EL2's own addresses. */
+		add (ret_run, symbol.addr + hyp_distance (stepper));
+	}
+	if (ret_run->nr)
+		return TRUE;
+	g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_UNSUPPORTED,
+		stepper->kernel ? "no code that enters guests (is KVM loaded?)"
+				: "no kernel is known");
+	return FALSE;
+}
+
+gboolean
+kd_stepper_guest_entries (KdStepper *stepper, KdRunTo *ret_run, GError **error)
+{
+	return entries (stepper, FALSE, ret_run, error);
+}
+
+gboolean
+kd_stepper_guest_exits (KdStepper *stepper, KdRunTo *ret_run, GError **error)
+{
+	uint64_t addrs[KD_EXIT_VECTORS_MAX];
+
+	if (!stepper->arch->exit_vectors)
+		return entries (stepper, TRUE, ret_run, error);
+	ret_run->nr = 0;
+	for (unsigned nr = stepper->arch->exit_vectors (get_reg, stepper, addrs); nr-- > 0;)
+		add (ret_run, addrs[nr]);
+	if (!ret_run->nr)
+		g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_NO_REGS,
+			"where a guest exits to is not known: no vector base");
+	return ret_run->nr > 0;
+}
+
+gboolean
+kd_stepper_caller (KdStepper *stepper, KdRunTo *ret_run, GError **error)
+{
+	g_auto (KdBacktrace) trace = {0};
+	uint64_t sp;
+
+	if (!stepper->kernel || !kd_backtrace_cpu (stepper->kernel, stepper->cpu, &trace, error)) {
+		if (!stepper->kernel)
+			g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_UNSUPPORTED,
+				"no kernel is known");
+		return FALSE;
+	}
+	for (guint i = 1; i < trace.frames->len; i++) {
+		const KdFrame *frame = &g_array_index (trace.frames, KdFrame, i);
+
+		if (g_array_index (trace.frames, KdFrame, i - 1).inlined)
+			continue;
+		ret_run->nr = 0;
+		add (ret_run, frame->pc);
+		/* The same function called again has a lower stack pointer. */
+		ret_run->sp_above = frame->has_sp                               ? frame->sp
+				    : get_reg (stepper, stepper->arch->sp, &sp) ? sp
+										: 0;
+		return TRUE;
+	}
+	g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_UNSUPPORTED,
+		"nothing called this, or the stack cannot be followed: %s",
+		trace.end_text ? trace.end_text : kd_end_name (trace.end));
+	return FALSE;
+}
+
+gboolean
+kd_stepper_line (KdStepper *stepper, const char **ret_file, int *ret_line)
+{
+	g_autoptr (GArray) lines = NULL;
+	uint64_t link, va = stepper->here.pc;
+	KdImage *image;
+	const KdLine *line;
+
+	if (!stepper->here.symbol)
+		return FALSE;
+	if (stepper->here.state.mode == KD_CPU_MODE_HYP &&
+		!kd_kernel_from_hyp (stepper->kernel, va, &va))
+		return FALSE;
+	image = kd_kernel_image_at (stepper->kernel, va, &link);
+	lines = image ? kd_image_lines_at (image, link) : NULL;
+	if (!lines || !lines->len)
+		return FALSE;
+	line = &g_array_index (lines, KdLine, 0);
+	if (!line->file)
+		return FALSE;
+	g_free (stepper->file);
+	stepper->file = g_strdup (line->file);
+	*ret_file = stepper->file;
+	*ret_line = line->line;
+	return TRUE;
+}

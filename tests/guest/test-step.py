@@ -1,0 +1,188 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stepping a real host: into guests and out of them, over and out of functions, to a line or a condition.
+
+Witnesses are the registers of each stop, kvmdbg's own stack before a function returns, and gdb's view of the code.
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import Failure, expect, expect_equal, number  # noqa: E402
+
+STEP_REGS = {
+    "arm64": ("VBAR_EL1", "VBAR_EL2", "HCR_EL2", "SP_EL0", "TTBR0_EL1", "TTBR1_EL1", "VTTBR_EL2"),
+    "x86_64": ("cr0", "cr3", "cr4", "efer", "cs", "ss"),
+}
+ENTER = {"arm64": "eret", "x86_64": "vmrun"}
+ROUNDS = 5
+
+
+class Host:
+    def __init__(self, args):
+        self.args = args
+        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None)
+        self.kvmdbg = harness.Kvmdbg(args.build)
+        done = self.kvmdbg.attach(self.machine)
+        expect(done.status == 0, str(done))
+        vcpus = [vcpu["cpu"] for vcpu in self.kvmdbg.call("vcpus") if vcpu["cpu"] >= 0]
+        self.cpu = vcpus[0] if vcpus else 0
+
+    def close(self):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def run(self, *args):
+        return self.kvmdbg.call(*args, "--cpu", self.cpu)
+
+    def regs(self, *names):
+        found = self.kvmdbg.call("regs", "--cpu", self.cpu, *names)[0]["regs"]
+        return {name.lower(): number(value) for name, value in found.items()}
+
+    def in_guest(self):
+        return any(vcpu["in_guest"] and vcpu["cpu"] == self.cpu for vcpu in self.kvmdbg.call("vcpus"))
+
+
+def round_trip(host):
+    """Into the guest by its last host instruction, out of it by the first one behind."""
+    arch = host.args.arch
+    for n in range(ROUNDS):
+        entered = host.run("until", "--guest", "--last", 3)
+        expect(host.in_guest(), f"round {n}: no vCPU in a guest: {entered}")
+        expect(entered["steps"][-2]["insn"].startswith(ENTER[arch]), f"round {n}: {entered}")
+        expect_equal(number(entered["steps"][-1]["pc"]), host.regs("pc" if arch == "arm64" else "rip").popitem()[1],
+                     "pc")
+        left = host.run("until", "--exit")["steps"][-1]
+        expect(not host.in_guest(), f"round {n}: still in the guest")
+        if arch == "arm64":
+            vbar = host.regs("VBAR_EL2")["vbar_el2"]
+            expect(0x400 <= number(left["pc"]) - vbar < 0x800 and "lower EL" in left["vector"], f"round {n}: {left}")
+            expect_equal(left["el"], 2, "EL")
+        else:
+            expect_equal(left["symbol"].split("+")[0], entered["steps"][-2]["symbol"].split("+")[0], "function")
+
+
+def changes(host):
+    """What a step says it changed is what the registers say; what it does not say has not changed."""
+    names = STEP_REGS[host.args.arch]
+    host.run("until", "--exit")
+    seen = set()
+    for _ in range(250):
+        before = host.regs(*names)
+        step = host.run("step")["steps"][0]
+        after = host.regs(*names)
+        said = {change["name"].lower(): (number(change["from"]), number(change["to"])) for change in step["changes"]}
+        really = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+        expect_equal({name: said[name] for name in said if name in before}, really, f"{step}")
+        seen |= set(really)
+    print(f"# {sorted(seen)}")
+    # The way out of a guest puts back the host's own.
+    wanted = {"arm64": {"vbar_el2", "hcr_el2"}, "x86_64": set()}[host.args.arch]
+    if host.args.mode != "nvhe":
+        expect(wanted <= seen, f"{seen}")
+
+
+def functions(host):
+    """Over calls, out of functions, by lines."""
+    host.kvmdbg.text("until", "kvm_vcpu_ioctl", "--cpu", host.cpu)
+    over = calls = 0
+    sp = "sp" if host.args.arch == "arm64" else "rsp"
+    for _ in range(60):
+        step = host.run("step", "--over")["steps"][0]
+        if re.match(r"(bl|call)\b", step["insn"] or ""):
+            calls += 1
+            here, stack = number(step["pc"]), host.regs(sp)[sp]
+            behind = host.run("step", "--over")["steps"][0]
+            expect(0 < number(behind["pc"]) - here <= 7, f"{step} then {behind}")
+            expect_equal(host.regs(sp)[sp], stack, "stack pointer behind a call")
+            over += 1
+        if over == 3:
+            break
+    expect(over > 0, "no call")
+    trace = host.kvmdbg.call("bt", "--cpu", host.cpu)[0]["frames"]
+    caller = next(frame for frame, inner in zip(trace[1:], trace) if not inner["inlined"])
+    out = host.run("step", "--out")["steps"][0]
+    expect_equal(out["pc"], caller["pc"], "pc after --out")
+    lines = host.run("step", "--line", "--over", 5)["steps"]
+    places = [(step["file"], step["line"]) for step in lines]
+    expect(all(one != two for one, two in zip(places, places[1:])), f"{places}")
+    print(f"# {calls} calls; lines {[f'{file}:{line}' for file, line in places]}")
+
+
+def conditions(host):
+    """An exception level, a vector, a return from an exception, an expression."""
+    arm = host.args.arch == "arm64"
+    host.kvmdbg.text("until", "kvm_vcpu_ioctl", "--cpu", host.cpu)
+    pc = number(host.run("step", 3)["steps"][-1]["pc"])
+    reg = "$x9" if arm else "$rax"
+    done = host.run("until", "--max", 200, f"$pc != {pc:#x} && $pc != 0")
+    expect_equal(done["count"], 1, "count")
+    expect(number(done["steps"][-1]["pc"]) != pc, f"{done}")
+    if arm:
+        vector = host.run("until", "--vector", "--irq", "--others", "--max", 200000)["steps"][-1]
+        expect(vector["vector"] and re.search(r"vec", vector["symbol"] or ""), f"{vector}")
+    back = host.run("until", "--eret", "--irq", "--last", 2, "--max", 100000)
+    expect(re.match(r"eret|iret|sysret", back["steps"][0]["insn"]), f"{back}")
+    expect(host.kvmdbg.text("print", reg), "a register")
+
+
+def refusals(host):
+    """Each says what is wrong, and leaves a stopped machine that goes on."""
+    cpu = ("--cpu", host.cpu)
+    host.kvmdbg.text("until", "kvm_vcpu_ioctl", *cpu)
+    host.kvmdbg.refused(1, "not there after 50 steps", "until", "$sp == 0", "--max", 50, *cpu)
+    host.kvmdbg.refused(1, "no_such_symbol", "until", "no_such_symbol == 1", *cpu)
+    host.kvmdbg.refused(1, "by zero", "until", "1 / ($sp - $sp)", *cpu)
+    host.kvmdbg.refused(1, "address|memory|mapped", "until", "*(int *)8 == 1", *cpu)
+    host.kvmdbg.refused(2, "say until what", "until", *cpu)
+    host.kvmdbg.refused(2, "no other condition", "until", "--guest", "--eret", *cpu)
+    host.kvmdbg.refused(2, "--max is", "until", "--eret", "--max", 0, *cpu)
+    host.kvmdbg.refused(2, "--out goes", "step", "--out", "--over", *cpu)
+    host.kvmdbg.refused(1, "no CPU 99", "step", "--cpu", 99)
+    host.kvmdbg.refused(1, "not there after 300 ms", "until", "panic", "--timeout-ms", 300, *cpu)
+    # A breakpoint of the user's comes first, and stays.
+    brk = host.kvmdbg.call("break", "kvm_arch_vcpu_ioctl_run")
+    host.kvmdbg.refused(1, f"breakpoint {brk['number']} stopped", "until", "panic", "--timeout-ms", 20000)
+    expect_equal([(b["number"], b["hits"] > 0) for b in host.kvmdbg.call("breaks")], [(brk["number"], True)], "breaks")
+    host.kvmdbg.text("delete", brk["number"])
+    expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
+
+
+def goes_on(host):
+    """Nothing is left behind: the machine works."""
+    host.kvmdbg.text("detach")
+    expect("alive" in host.machine.output("echo alive"), "the machine's shell")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--arch", default="arm64")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--qemu", default="7.2")
+    parser.add_argument("--mode", default=None)
+    parser.add_argument("--only", help="only cases whose name matches")
+    args = parser.parse_args()
+    tap = harness.Tap(args.only)
+    try:
+        host = Host(args)
+    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
+        print(f"Bail out! {error}")
+        return 1
+    try:
+        for case in (round_trip, changes, functions, conditions, refusals, goes_on):
+            tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
+    finally:
+        host.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

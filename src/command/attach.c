@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/json.h"
+#include "command/break-rules.h"
 #include "command/status.h"
 #include "kvm/kvm.h"
 
@@ -53,6 +54,7 @@ open_kernel (KdSession *session, const KdArgs *given, GError **error)
 	};
 	g_autoptr (GError) why = NULL;
 
+	kd_break_rules_install (session);
 	session->kernel = kd_kernel_open (session->target, &options, &why);
 	if (session->kernel) {
 		kd_kvm_install (session->kernel);

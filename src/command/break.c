@@ -2,11 +2,13 @@
 #include <string.h>
 
 #include "command/address.h"
+#include "command/break-rules.h"
 #include "command/breaks.h"
 
 static const KdArg args[] = {
 	{"hardware", 'H', KD_ARG_FLAG, 0, FALSE, NULL,
 		"a hardware breakpoint: nothing is written into memory"},
+	KD_BREAK_RULE_ARGS,
 	{"address", 0, KD_ARG_EXPR, KD_ARG_REQUIRED, TRUE, "ADDR",
 		"0x…, a symbol, or SYMBOL+OFFSET"},
 	{NULL},
@@ -16,8 +18,7 @@ static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
 	KdBreakKind kind = kd_args_flag (given, "hardware") ? KD_BREAK_HARDWARE : KD_BREAK_SOFTWARE;
-	JsonNode *result =
-		kd_breaks_insert (session, kind, kd_args_string (given, "address"), 0, error);
+	JsonNode *result = kd_breaks_insert (session, kind, given, 0, error);
 
 	if (!result)
 		g_prefix_error (error, "break: ");
@@ -37,8 +38,15 @@ const KdCommand kd_command_break = {
 	.summary = "stop the machine when any CPU comes to an address",
 	.help = "QEMU holds the breakpoint for all CPUs and address spaces. Under TCG guest memory "
 		"is untouched. Under KVM each takes a breakpoint register of the CPUs; when "
-		"those are used up it is an instruction written into guest memory.",
-	.example = "kvmdbg break kvm_vcpu_ioctl\nkvmdbg break vectors+0x200",
+		"those are used up it is an instruction written into guest memory.\n\n"
+		"Conditions are judged by the daemon, and the machine goes on without anybody "
+		"being asked. One "
+		"that fails (memory that is not there, a division by zero) counts as not met; "
+		"“breaks” shows how often, and why. At the kernel's addresses code of a guest "
+		"does not count.",
+	.example = "kvmdbg break kvm_vcpu_ioctl\nkvmdbg break vectors+0x200\n"
+		   "kvmdbg break kvm_vcpu_ioctl --if '$x1 == 0xae80' --task vcpu0\n"
+		   "kvmdbg break handle_exit --log 'exit of {$x0}'",
 	.args = args,
 	.flags = KD_COMMAND_NEEDS_STOP,
 	.run = run,

@@ -5,8 +5,8 @@
 
 /* One row of `breaks`: {number, kind, addr, symbol, len, hits, text}. New. */
 JsonObject *kd_breaks_json (KdSession *session, const KdBreak *brk);
-/* Inserts and answers that row; NULL and an error. */
+/* Inserts one at `args`'s "address" with its rule, and answers that row; NULL and an error. */
 JsonNode *kd_breaks_insert (
-	KdSession *session, KdBreakKind kind, const char *text, uint64_t len, GError **error);
+	KdSession *session, KdBreakKind kind, const KdArgs *args, uint64_t len, GError **error);
 /* "breakpoint 1 at 0x… symbol" for one row. */
 void kd_breaks_render_one (JsonNode *result, KdText *text);

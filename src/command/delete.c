@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/hex.h"
 #include "base/json.h"
-#include "command/command.h"
+#include "command/break-rules.h"
 
 static const KdArg args[] = {
 	{"all", 'a', KD_ARG_FLAG, 0, FALSE, NULL, "all of them"},
@@ -16,6 +16,7 @@ delete_one (KdSession *session, int number, JsonArray *deleted, GError **error)
 		g_prefix_error (error, "delete: ");
 		return FALSE;
 	}
+	kd_break_rules_set (session, number, NULL);
 	json_array_add_int_element (deleted, number);
 	return TRUE;
 }

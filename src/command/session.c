@@ -2,6 +2,7 @@
 #include "command/session.h"
 
 #include "base/json.h"
+#include "command/break-rules.h"
 
 KdSession *
 kd_session_new (const char *name)
@@ -24,6 +25,7 @@ kd_session_free (KdSession *session)
 	g_free (session->name);
 	g_free (session->runtime_dir);
 	g_free (session->notice);
+	kd_break_rules_free (session->break_rules);
 	g_free (session);
 }
 

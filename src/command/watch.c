@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "command/address.h"
+#include "command/break-rules.h"
 #include "command/breaks.h"
 
 #define DEFAULT_LEN 8
@@ -10,6 +11,7 @@
 static const KdArg args[] = {
 	{"read", 'r', KD_ARG_FLAG, 0, FALSE, NULL, "stop at reads"},
 	{"access", 'a', KD_ARG_FLAG, 0, FALSE, NULL, "stop at reads and writes"},
+	KD_BREAK_RULE_ARGS,
 	{"address", 0, KD_ARG_EXPR, KD_ARG_REQUIRED, TRUE, "ADDR",
 		"0x…, a symbol, or SYMBOL+OFFSET"},
 	{"len", 0, KD_ARG_UINT, 0, TRUE, NULL, "bytes watched (default: 8)"},
@@ -31,7 +33,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 			"watch: 1 to %d bytes can be watched", LEN_MAX);
 		return NULL;
 	}
-	result = kd_breaks_insert (session, kind, kd_args_string (given, "address"), len, error);
+	result = kd_breaks_insert (session, kind, given, len, error);
 	if (!result)
 		g_prefix_error (error, "watch: ");
 	return result;

@@ -90,7 +90,31 @@ kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
 	forget_stop (target);
 }
 
-/* Questions that could not be asked in the middle of the stop's arrival. */
+void
+kd_target_set_stop_filter (KdTarget *target, KdStopFilterFunc func, void *data)
+{
+	target->stop_filter = func;
+	target->stop_filter_data = data;
+}
+
+static gboolean
+is_filtered (KdTarget *target)
+{
+	gboolean goes_on;
+
+	if (!target->stop_filter || target->filtering || target->interrupting || target->stepping ||
+		target->stop.breakpoint == 0)
+		return FALSE;
+	target->filtering = TRUE;
+	goes_on = target->stop_filter (target, target->stop_filter_data);
+	target->filtering = FALSE;
+	return goes_on;
+}
+
+/*
+ * Questions that could not be asked in the middle of the stop's arrival. The machine may run again
+ * behind this.
+ */
 static void
 finish_stop (KdTarget *target)
 {
@@ -98,6 +122,12 @@ finish_stop (KdTarget *target)
 		return;
 	target->stop_unfinished = FALSE;
 	kd_target_breaks_judge (target);
+	if (!is_filtered (target))
+		return;
+	if (target->running_cpu < 0)
+		kd_target_cont (target, NULL);
+	else
+		kd_target_cont_cpu (target, (unsigned)target->running_cpu, NULL);
 }
 
 /* `first`: as kd_rsp_link_resume() has it. */
@@ -119,6 +149,8 @@ resume (KdTarget *target, char action, int cpu, const KdRspRequest *first, GErro
 	}
 	target->interrupting = FALSE;
 	target->stepping = action == 's';
+	if (action == 'c')
+		target->running_cpu = cpu;
 	if (!kd_rsp_link_resume (target->rsp, first, error))
 		return kd_target_result (target, FALSE);
 	target->state = KD_TARGET_RUNNING;
@@ -396,9 +428,11 @@ kd_target_wait (KdTarget *target, int timeout_ms, GError **error)
 	gint64 deadline_us =
 		timeout_ms < 0 ? -1 : g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 
-	while (target->state == KD_TARGET_RUNNING)
+	while (target->state == KD_TARGET_RUNNING) {
 		if (!kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, error))
 			return kd_target_result (target, FALSE);
+		finish_stop (target);
+	}
 	finish_stop (target);
 	return target->state == KD_TARGET_STOPPED || kd_target_check_stopped (target, error);
 }

@@ -75,6 +75,10 @@ struct KdTarget {
 
 	GArray *breaks; /* KdBreak */
 	int next_break, nr_hidden_breaks;
+	KdStopFilterFunc stop_filter;
+	void *stop_filter_data;
+	gboolean filtering;
+	int running_cpu; /* the one that runs alone; -1: all do */
 	char *note_path;
 	char *cleaned_up;
 };

@@ -248,5 +248,13 @@ typedef struct {
 int kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
 	const char *text, GError **error);
 gboolean kd_target_break_delete (KdTarget *target, int number, GError **error);
+/*
+ * Asked when a breakpoint or watchpoint has stopped the machine, before anybody is told: TRUE, and
+ * the machine goes on as if nothing had been. Not asked for a stop that was waited for by
+ * kd_target_stop() or made by a step. NULL: all stop. `func` may read registers and memory, and set
+ * nothing.
+ */
+typedef gboolean (*KdStopFilterFunc) (KdTarget *target, void *data);
+void kd_target_set_stop_filter (KdTarget *target, KdStopFilterFunc func, void *data);
 /* Array of KdBreak, valid until the next change. */
 const KdBreak *kd_target_breaks (const KdTarget *target, unsigned *ret_nr);

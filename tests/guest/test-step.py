@@ -155,6 +155,71 @@ def refusals(host):
     expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
 
 
+def run_for(host, seconds):
+    """Runs and is stopped: what breakpoints judge in that time."""
+    host.kvmdbg.run("cont", "--timeout-ms", int(seconds * 1000))
+    host.kvmdbg.text("stop")
+    return {row["number"]: row for row in host.kvmdbg.call("breaks")}
+
+
+def rules(host):
+    """Conditions are judged without a client; what they let by goes on, what they do not stops."""
+    enter, arg = "kvm_arch_vcpu_ioctl_run", "x0" if host.args.arch == "arm64" else "rdi"
+    pc = "pc" if host.args.arch == "arm64" else "rip"
+    vcpus = {vcpu["pid"]: vcpu for vcpu in host.kvmdbg.call("vcpus")}
+    one = next(iter(vcpus.values()))
+    never = host.kvmdbg.call("break", enter, "--if", "0")["number"]
+    fails = host.kvmdbg.call("break", enter, "--if", "1 / (0 * $sp)")["number"]
+    faults = host.kvmdbg.call("break", enter, "--if", "*(int *)8 == 1")["number"]
+    logs = host.kvmdbg.call("break", enter, "--log", "vcpu {$%s} {*(int *)8}" % arg, "--cpu", 0)["number"]
+    does = host.kvmdbg.call("break", enter, "--do", f"regs --cpu 1 {pc}", "--cpu", 1)["number"]
+    rows = run_for(host, 3)
+    for brk, errors in ((never, 0), (fails, None), (faults, None)):
+        expect(rows[brk]["hits"] > 0 and rows[brk]["passed"] == 0, f"{rows[brk]}")
+        expect_equal(rows[brk]["errors"], errors if errors is not None else rows[brk]["hits"], f"{rows[brk]}")
+    expect("by zero" in rows[fails]["last_error"], f"{rows[fails]}")
+    text = host.kvmdbg.text("breaks")
+    expect("division by zero" in text and "go on" in text, text)
+    log = host.kvmdbg.call("breaks", "--log")
+    expect_equal(host.kvmdbg.call("breaks", "--log"), [], "the log after it was taken")
+    pointers = {number(vcpu["kvm_vcpu"]) for vcpu in vcpus.values()}
+    for row in log:
+        if row["number"] == logs:
+            expect_equal(row["cpu"], 0, "CPU of a log")
+            expect(number(row["text"].split()[1]) in pointers and "{" in row["text"].split()[2], f"{row}")
+        else:
+            expect(row["number"] == does and row["cpu"] == 1 and enter in host.kvmdbg.text(
+                "sym", re.search(rf"{pc} +(0x\w+)", row["text"])[1]), f"{row}")
+    expect({row["number"] for row in log} <= {logs, does} and log, f"{len(log)} logged")
+    for row in rows.values():
+        if row["number"] in (logs, does):
+            expect_equal(row["passed"], len([entry for entry in log if entry["number"] == row["number"]]), f"{row}")
+    host.kvmdbg.text("delete", "--all")
+    # One that stops: in that task, the third time.
+    brk = host.kvmdbg.call("break", enter, "--task", one["pid"], "--if", f"${arg} == {one['kvm_vcpu']}", "--count", 3)
+    stop = host.kvmdbg.call("cont", "--timeout-ms", 60000)["stop"]
+    expect_equal((stop["reason"], stop["breakpoint"]), ("breakpoint", brk["number"]), "stop")
+    expect_equal(number(host.kvmdbg.call("regs", "--cpu", stop["cpu"], arg)[0]["regs"][arg]), number(one["kvm_vcpu"]),
+                 "the vCPU")
+    expect_equal(host.kvmdbg.call("breaks")[0]["passed"], 3, "passed")
+    host.kvmdbg.text("delete", "--all")
+    host.kvmdbg.refused(1, "no_such", "break", enter, "--if", "no_such == 1")
+    host.kvmdbg.refused(1, "column", "break", enter, "--if", "1 +")
+    host.kvmdbg.refused(2, "cannot be done", "break", enter, "--do", "cont")
+    host.kvmdbg.refused(2, "unknown command", "break", enter, "--do", "no-such-command")
+    host.kvmdbg.refused(2, "--cpu", "break", enter, "--cpu", 99)
+    expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
+
+
+def guests_address(host):
+    """A breakpoint at an address of the guest's own is one; at the kernel's it is the kernel's alone."""
+    pc = host.run("until", "--guest")["steps"][-1]["pc"]
+    brk = host.kvmdbg.call("break", pc)
+    stop = host.kvmdbg.call("cont", "--timeout-ms", 60000)["stop"]
+    expect_equal((stop["pc"], stop["breakpoint"]), (pc, brk["number"]), "stop in the guest")
+    host.kvmdbg.text("delete", brk["number"])
+
+
 def goes_on(host):
     """Nothing is left behind: the machine works."""
     host.kvmdbg.text("detach")
@@ -177,7 +242,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (round_trip, changes, functions, conditions, refusals, goes_on):
+        for case in (round_trip, changes, functions, conditions, refusals, rules, guests_address, goes_on):
             tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

@@ -237,6 +237,8 @@ struct KdArch {
 	const char *thunk_prefix;
 	unsigned insn_align; /* instructions start at multiples of this */
 
+	gboolean (*irqs_off) (KdRegGetFunc get, void *data);
+
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
 	const char *const *step_regs;
 	const KdInsnWord *insn_words; /* ends with start NULL */

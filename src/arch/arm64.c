@@ -330,6 +330,13 @@ vector_at (KdRegGetFunc get, void *data, uint64_t pc)
 	return names[(pc - vbar) / VECTOR_SIZE];
 }
 
+/* PSTATE.I. */
+static gboolean
+irqs_off (KdRegGetFunc get, void *data)
+{
+	return (get_or_zero (get, data, "cpsr") >> 7 & 1) != 0;
+}
+
 static unsigned
 exit_vectors (KdRegGetFunc get, void *data, uint64_t ret_addrs[KD_EXIT_VECTORS_MAX])
 {
@@ -370,6 +377,7 @@ const KdArch kd_arch_arm64 = {
 	.jump_at = jump_at,
 	.data_refs = kd_arm64_data_refs,
 	.insn_align = 4,
+	.irqs_off = irqs_off,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.vector_at = vector_at,

@@ -177,6 +177,16 @@ static const KdInsnWord insn_words[] = {
 	{NULL, KD_INSN_OTHER},
 };
 
+#define EFLAGS_IF (1ULL << 9)
+
+static gboolean
+irqs_off (KdRegGetFunc get, void *data)
+{
+	uint64_t eflags;
+
+	return get (data, "eflags", &eflags) && !(eflags & EFLAGS_IF);
+}
+
 const KdArch kd_arch_x86_64 = {
 	.name = "x86_64",
 	.gdb_architecture = "i386:x86-64",
@@ -207,6 +217,7 @@ const KdArch kd_arch_x86_64 = {
 	.far_jump_before = kd_x86_64_far_jump_before,
 	.thunk_prefix = "__x86_indirect_",
 	.insn_align = 1,
+	.irqs_off = irqs_off,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.monitor_command = "info registers -a",

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+#include <string.h>
+
+#include "debug/explain.h"
+#include "kernel/object.h"
+#include "kernel/task.h"
+
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} Regs;
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	const Regs *regs = data;
+
+	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+static gboolean
+irqs_are_off (KdKernel *kernel, unsigned cpu)
+{
+	KdTarget *target = kd_kernel_target (kernel);
+	Regs regs = {target, cpu};
+
+	return kd_target_arch (target)->irqs_off (get_reg, &regs);
+}
+
+/* "cpu_do_idle+0xc"; what it does where there is none. */
+static char *
+where (KdExplain *explain, unsigned cpu)
+{
+	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
+	const KdFrame *frame =
+		trace && trace->frames->len ? &g_array_index (trace->frames, KdFrame, 0) : NULL;
+
+	if (frame && frame->symbol)
+		return g_strdup_printf ("%s+0x%" PRIx64, frame->symbol, frame->offset);
+	return g_strdup (trace ? trace->context : "?");
+}
+
+/* --- off its stack --- */
+
+typedef struct {
+	uint64_t sp;
+	gboolean found;
+	GString *known;
+} Stacks;
+
+static void
+look_at_stack (const char *name, uint64_t low, uint64_t size, void *data)
+{
+	Stacks *stacks = data;
+
+	if (low == 0)
+		return;
+	/* An empty stack's pointer is behind it. */
+	if (stacks->sp >= low && stacks->sp - low <= size)
+		stacks->found = TRUE;
+	g_string_append_printf (
+		stacks->known, "%s%s 0x%" PRIx64, stacks->known->len ? ", " : "", name, low);
+}
+
+/* While a task is switched the run queue names the next one, and the stack is still the last's. */
+static gboolean
+has_sp (const KdTask *task, void *data)
+{
+	Stacks *stacks = data;
+
+	stacks->found = task->stack && stacks->sp >= task->stack &&
+			stacks->sp - task->stack <= task->stack_size;
+	return !stacks->found;
+}
+
+void
+kd_explain_off_stack (KdExplain *explain, unsigned cpu)
+{
+	KdKernel *kernel = kd_explain_kernel (explain);
+	KdTarget *target = kd_kernel_target (kernel);
+	const KdUnwindIsa *isa = kd_unwind_isa (kd_target_arch (target));
+	g_autoptr (GString) known = g_string_new (NULL);
+	Stacks stacks = {.known = known};
+	KdFinding *finding;
+	KdTask task;
+
+	/* Only where the kernel runs: on the way in from user space it has the stack of that. */
+	if (!isa || kd_kernel_cpu_state (kernel, cpu).mode != KD_CPU_MODE_KERNEL ||
+		!kd_target_reg_get (target, cpu, kd_target_arch (target)->sp, &stacks.sp, NULL) ||
+		!kd_task_current (kernel, cpu, &task, NULL) || task.stack_size == 0)
+		return;
+	look_at_stack ("task", task.stack, task.stack_size, &stacks);
+	isa->stacks (kernel, cpu, task.stack_size, look_at_stack, &stacks);
+	if (!stacks.found)
+		kd_task_foreach (kernel, has_sp, &stacks, NULL);
+	if (stacks.found)
+		return;
+	finding = kd_explain_add (explain, "off-stack", KD_SEVERITY_FATAL, (int)cpu,
+		"CPU %u runs kernel code with a stack pointer that is on none of its stacks", cpu);
+	kd_finding_add (finding, g_strdup_printf ("regs --cpu %u", cpu),
+		"the stack pointer is 0x%" PRIx64 "; its stacks begin at: %s", stacks.sp,
+		known->str);
+	if (stacks.sp < task.stack && task.stack - stacks.sp < task.stack_size)
+		kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu),
+			"it is 0x%" PRIx64 " bytes below the stack of %s (%d): that has overflowed",
+			task.stack - stacks.sp, task.comm, task.pid);
+}
+
+/* --- waiting for another CPU to run a function --- */
+
+static gboolean
+csd_is_locked (KdKernel *kernel, const KdObject *csd, uint64_t *ret_func)
+{
+	int64_t lock;
+	uint64_t flags;
+
+	if (!kd_kernel_enumerator (kernel, "CSD_FLAG_LOCK", &lock) ||
+		!kd_object_member_u64 (csd, "node.u_flags", &flags, NULL) ||
+		!(flags & (uint64_t)lock))
+		return FALSE;
+	*ret_func = 0;
+	kd_object_member_u64 (csd, "func", ret_func, NULL);
+	return TRUE;
+}
+
+static void
+add_csd (KdExplain *explain, unsigned waiter, unsigned awaited, uint64_t csd, uint64_t func)
+{
+	KdKernel *kernel = kd_explain_kernel (explain);
+	g_autofree char *name = kd_kernel_symbolize (kernel, func);
+	g_autofree char *doing = where (explain, awaited);
+	KdFinding *finding = kd_explain_add (explain, "csd-wait", KD_SEVERITY_WARNING, (int)waiter,
+		"CPU %u waits for CPU %u to run %s", waiter, awaited, name);
+
+	kd_finding_add (finding,
+		g_strdup_printf ("print *(struct __call_single_data *)0x%" PRIx64, csd),
+		"the csd at 0x%" PRIx64 " is locked: CPU %u has not run it yet", csd, awaited);
+	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", awaited),
+		"CPU %u is in %s, with interrupts %s", awaited, doing,
+		irqs_are_off (kernel, awaited) ? "off: it cannot take the IPI" : "on");
+}
+
+void
+kd_explain_csd (KdExplain *explain, unsigned cpu)
+{
+	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
+	KdKernel *kernel = kd_explain_kernel (explain);
+	KdObject cfd, csd;
+	uint64_t base, offset, func, dst;
+
+	if (kd_explain_in (trace, "smp_call_function_many_cond", NULL) &&
+		kd_object_percpu (
+			kernel, "cfd_data", "struct call_function_data", cpu, &cfd, NULL)) {
+		gboolean wrapped = kd_object_has_member (&cfd, "pcpu");
+		unsigned nr = kd_target_nr_cpus (kd_kernel_target (kernel));
+
+		for (unsigned other = 0; other < nr; other++)
+			if (other != cpu &&
+				kd_object_member_u64 (
+					&cfd, wrapped ? "pcpu" : "csd", &base, NULL) &&
+				kd_kernel_percpu_offset (kernel, other, &offset, NULL) &&
+				(wrapped ? kd_object_container_of (kernel, base + offset,
+						   "struct cfd_percpu", "csd", &csd, NULL) &&
+							kd_object_member (&csd, "csd", &csd, NULL)
+					 : kd_object_at_named (kernel, "struct __call_single_data",
+						   base + offset, &csd, NULL)) &&
+				csd_is_locked (kernel, &csd, &func))
+				add_csd (explain, cpu, other, csd.addr.value, func);
+	} else if (kd_explain_in (trace, "smp_call_function_single", NULL) &&
+		   kd_object_percpu (
+			   kernel, "csd_data", "struct __call_single_data", cpu, &csd, NULL) &&
+		   csd_is_locked (kernel, &csd, &func) &&
+		   kd_object_member_u64 (&csd, "node.dst", &dst, NULL) &&
+		   dst < kd_target_nr_cpus (kd_kernel_target (kernel)))
+		add_csd (explain, cpu, (unsigned)dst, csd.addr.value, func);
+}
+
+/* --- spinning for a lock --- */
+
+void
+kd_explain_spinlock (KdExplain *explain, unsigned cpu)
+{
+	static const char *const functions[] = {"queued_spin_lock_slowpath",
+		"native_queued_spin_lock_slowpath", "__pv_queued_spin_lock_slowpath",
+		"queued_read_lock_slowpath", "queued_write_lock_slowpath"};
+	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
+	KdKernel *kernel = kd_explain_kernel (explain);
+	guint index = 0;
+	size_t i = 0;
+	KdFinding *finding;
+
+	while (i < G_N_ELEMENTS (functions) && !kd_explain_in (trace, functions[i], &index))
+		i++;
+	/* An interrupt may have been taken there: then the CPU does something else. */
+	if (i == G_N_ELEMENTS (functions) || index > 1)
+		return;
+	/* Its callers, behind what only takes the lock. */
+	while (index + 1 < trace->frames->len) {
+		const char *symbol = g_array_index (trace->frames, KdFrame, ++index).symbol;
+
+		if (!symbol || !strstr (symbol, "_lock"))
+			break;
+	}
+	finding = kd_explain_add (explain, "spinlock",
+		irqs_are_off (kernel, cpu) ? KD_SEVERITY_ERROR : KD_SEVERITY_WARNING, (int)cpu,
+		"CPU %u spins for a lock that %s takes, with interrupts %s", cpu,
+		g_array_index (trace->frames, KdFrame, index).symbol
+			? g_array_index (trace->frames, KdFrame, index).symbol
+			: "?",
+		irqs_are_off (kernel, cpu) ? "off" : "on");
+	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu), "it is in %s", functions[i]);
+	/* Queued locks do not keep who holds them. */
+	for (unsigned other = 0; other < kd_target_nr_cpus (kd_kernel_target (kernel)); other++) {
+		g_autofree char *doing = other != cpu ? where (explain, other) : NULL;
+
+		if (doing)
+			kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", other),
+				"the lock does not say who holds it; CPU %u is in %s", other,
+				doing);
+	}
+}
+
+/* --- the kernel has given up --- */
+
+void
+kd_explain_panic (KdExplain *explain, unsigned cpu)
+{
+	static const char *const functions[] = {"panic", "nmi_panic", "panic_smp_self_stop", "die",
+		"oops_end", "make_task_dead", "bust_spinlocks"};
+	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
+	guint index = 0;
+
+	for (size_t i = 0; i < G_N_ELEMENTS (functions); i++) {
+		KdFinding *finding;
+
+		if (!kd_explain_in (trace, functions[i], &index))
+			continue;
+		finding = kd_explain_add (explain, "panic", KD_SEVERITY_FATAL, (int)cpu,
+			"CPU %u is in %s(): the kernel has given up", cpu, functions[i]);
+		kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu),
+			"frame %u of its stack; the reason is in the log, and behind that frame",
+			index);
+		kd_finding_add (finding, g_strdup ("log"), "what the kernel printed last");
+		return;
+	}
+}

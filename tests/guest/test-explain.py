@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The panic that kvmdbg was made for, and `explain` on it.
+
+A VHE kernel whose own fault was put back (scripts/kernel vhe-ftrace): with a tracer on, host code runs with the
+guest's SP_EL0 as `current`. At the first access that faults, and on the machine that has hung since, `explain`
+names it. The same on the kernel as it is, and any other stop of a sane machine, has nothing to explain.
+"""
+
+import argparse
+import pathlib
+import random
+import re
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import Failure, expect, expect_equal, number  # noqa: E402
+
+TRACER = "/sys/kernel/tracing/current_tracer"
+# What a machine does all day.
+PASSING = {"csd-wait", "spinlock"}
+
+
+class Host:
+    def __init__(self, build, **kwargs):
+        self.machine = machines.boot(**kwargs)
+        self.kvmdbg = harness.Kvmdbg(build)
+        done = self.kvmdbg.attach(self.machine)
+        expect(done.status == 0, str(done))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def shell(self, command, timeout):
+        """Runs it in the machine; whether that answered in that time."""
+        shell = machines.Shell(self.machine.serial)
+        try:
+            shell.run(command, timeout)
+            return True
+        except machines.MachineError:
+            return False
+        finally:
+            shell.close()
+
+    def trace(self, tracer, timeout):
+        return self.shell(f"echo {tracer} > {TRACER}", timeout)
+
+    def findings(self):
+        return self.kvmdbg.call("explain")["findings"]
+
+
+def texts(finding):
+    return "\n".join(piece["text"] for piece in finding["evidence"])
+
+
+def expect_commands(host, finding):
+    """Each piece of evidence has a command, which shows it."""
+    for piece in finding["evidence"]:
+        expect(piece["command"], f"{piece}")
+        host.kvmdbg.text(*piece["command"].split())
+
+
+def first_access(args, tracer):
+    """Stopped at the fault: CPU, instruction, traced function, the value the guest set, the window."""
+    with Host(args.build, kernel="vhe-ftrace", qemu=args.qemu) as host:
+        guests = {vcpu["sp_el0"] for vm in host.machine.witness["vms"] for vcpu in vm["vcpus"]}
+        expect_equal(host.findings(), [], "before the tracer is on")
+        host.kvmdbg.text("break", "__kvm_hyp_vector+0x200")
+        host.kvmdbg.text("cont")
+        expect(not host.trace(tracer, 5), "the shell answered: nothing has happened")
+        status = host.kvmdbg.call("status")
+        expect_equal((status["state"], status["stop"]["reason"]), ("stopped", "breakpoint"), "state")
+        cpu = status["stop"]["cpu"]
+        regs = {name: number(value) for name, value in host.kvmdbg.call(
+            "regs", "--cpu", cpu, "SP_EL0", "ELR_EL2", "FAR_EL2")[0]["regs"].items()}
+        found = [finding for finding in host.findings() if finding["cpu"] == cpu]
+        expect_equal([(finding["id"], finding["severity"]) for finding in found], [("host-current", "fatal")],
+                     "findings")
+        said = texts(found[0])
+        expect(regs["SP_EL0"] in guests and f"{regs['SP_EL0']:#x} is what the guest" in said, said)
+        at = host.kvmdbg.call("sym", f"{regs['ELR_EL2']:#x}")["symbols"][0]
+        expect(at["name"] in found[0]["title"], f"{found[0]['title']}: {at}")
+        member = re.search(r"current->([\w.]+)", said)
+        expect(member, said)
+        offset = host.kvmdbg.text("print", f"offsetof(struct task_struct, {member[1]})")
+        expect_equal(regs["FAR_EL2"] - regs["SP_EL0"], int(re.search(r"\d+", offset)[0]), f"offset of {member[1]}")
+        traced = re.search(r"the tracer runs for ([\w.]+)", said)
+        expect(traced, said)
+        traced = traced[1]
+        stack = [frame["symbol"] for frame in host.kvmdbg.call("bt", "--cpu", cpu)[0]["frames"]]
+        expect(traced in stack and "__kvm_vcpu_run" in " ".join(filter(None, stack)), f"{traced}: {stack}")
+        code = host.kvmdbg.text("mem", traced, 12)
+        expect("TGE is clear" in said and re.search("has been left|not been entered", said), said)
+        print(f"# {traced}; {code.strip()}")
+        curr = host.kvmdbg.text("print", f"per_cpu(runqueues, {cpu}).curr")
+        expect(re.search(r"0x\w+", curr)[0] in said, f"{curr}: {said}")
+        expect_commands(host, found[0])
+        expect("host-current" in host.kvmdbg.text("explain"), "text")
+        # The machine goes on into its panic, and hangs: the reason is still told.
+        host.kvmdbg.text("delete", "--all")
+        host.kvmdbg.run("cont", "--timeout-ms", 3000)
+        host.kvmdbg.text("stop")
+        found = host.findings()
+        expect(found and found[0]["severity"] == "fatal", f"{found}: {host.kvmdbg.text('bt', '-a')}")
+        expect(any(re.search("current->|SP_EL0 is 0xdead000", texts(finding)) for finding in found), f"{found}")
+        print(f"# hung: {[(finding['cpu'], finding['id']) for finding in found]}")
+
+
+def into_the_window(args):
+    """By hand: out of the guest, and by single steps through the patched prologue into the tracer, to the fault."""
+    with Host(args.build, kernel="vhe-ftrace", qemu=args.qemu) as host:
+        patched = "sysreg_save_guest_state_vhe"
+        old = host.kvmdbg.call("mem", patched, 16)
+        addr, words = number(old["addr"]), bytes.fromhex(old["bytes"])
+        # A guest's exit by an interrupt, once that function's prologue is another.
+        differs = " || ".join(f"*(unsigned long *){addr + at:#x} != {int.from_bytes(words[at:at + 8], 'little'):#x}"
+                              for at in (0, 8))
+        host.kvmdbg.text("break", "__kvm_hyp_vector+0x480", "--if", differs)
+        host.kvmdbg.text("cont")
+        # On the way in nothing is traced.
+        expect(host.shell(f"echo {patched} > /sys/kernel/tracing/set_ftrace_filter", 60), "no answer")
+        host.trace("function", 5)
+        status = host.kvmdbg.call("status")
+        expect_equal((status["state"], status["stop"]["reason"]), ("stopped", "breakpoint"), "state")
+        cpu = status["stop"]["cpu"]
+        expect_equal([f for f in host.findings() if f["cpu"] == cpu], [], "in the exit's assembly")
+        done = host.kvmdbg.call("until", "--vector", "--cpu", cpu, "--max", 2000, "--last", 2000)
+        names = [(step["symbol"] or "").split("+")[0] for step in done["steps"]]
+        for name in ("__guest_enter", patched, "ftrace_caller", "ftrace_common"):
+            expect(name in names, f"{name} was not stepped through: {sorted(set(names))}")
+        expect(any(step["insn"] and "sp_el0" in step["insn"] for step in done["steps"]), "no read of SP_EL0")
+        expect_equal(done["steps"][-1]["vector"], "synchronous, current EL", "the fault")
+        found = [finding for finding in host.findings() if finding["cpu"] == cpu]
+        expect_equal([finding["id"] for finding in found], ["host-current"], "findings")
+        expect("has been left" in texts(found[0]), texts(found[0]))
+        expect(f"runs for {patched}" in texts(found[0]), texts(found[0]))
+        print(f"# {len(names)} steps")
+
+
+def good_kernel(args, tracer):
+    """The same on the kernel as it is: it works, and there is nothing to explain."""
+    with Host(args.build, kernel="vhe-good", qemu=args.qemu) as host:
+        host.kvmdbg.text("cont")
+        expect(host.trace(tracer, 60), "no answer from the shell")
+        for _ in range(20):
+            time.sleep(random.uniform(0.01, 0.2))
+            host.kvmdbg.text("stop")
+            expect_equal([f for f in host.findings() if f["id"] not in PASSING], [], "findings")
+            host.kvmdbg.text("cont")
+
+
+def sane(args, **kwargs):
+    """Random stops and steps of a machine that works."""
+    with Host(args.build, **kwargs) as host:
+        for n in range(args.stops):
+            found = [f for f in host.findings() if f["id"] not in PASSING]
+            expect_equal(found, [], f"stop {n}")
+            if n % 4 == 0:
+                for _ in range(10):
+                    host.kvmdbg.run("step", 7)
+                    expect_equal([f for f in host.findings() if f["id"] not in PASSING], [], f"after steps, {n}")
+            host.kvmdbg.text("cont")
+            time.sleep(random.uniform(0.005, 0.1))
+            host.kvmdbg.text("stop")
+        if kwargs.get("arch", "arm64") != "arm64" or kwargs.get("mode") == "nvhe":
+            return
+        # All the way out of a guest and back into it.
+        cpu = next((vcpu["cpu"] for vcpu in host.kvmdbg.call("vcpus") if vcpu["cpu"] >= 0), 0)
+        host.kvmdbg.text("until", "--exit", "--cpu", cpu)
+        for n in range(300):
+            host.kvmdbg.text("step", "--cpu", cpu)
+            expect_equal([f for f in host.findings() if f["id"] not in PASSING], [], f"step {n} behind the exit")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--qemu", default="7.2")
+    parser.add_argument("--stops", type=int, default=60)
+    parser.add_argument("--only", help="only cases whose name matches")
+    args = parser.parse_args()
+    tap = harness.Tap(args.only)
+    for tracer in ("function", "function_graph"):
+        tap.case(f"/explain/vhe-ftrace/{tracer}", first_access, args, tracer)
+    tap.case("/explain/vhe-ftrace/by-steps", into_the_window, args)
+    tap.case("/explain/vhe-good", good_kernel, args, "function")
+    tap.case("/explain/sane/vhe", lambda: sane(args, kernel="6.1", mode="vhe"))
+    tap.case("/explain/sane/nvhe", lambda: sane(args, kernel="6.12", mode="nvhe"))
+    tap.case("/explain/sane/x86-64", lambda: sane(args, arch="x86_64", kernel="6.1"))
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -239,6 +239,7 @@ def code(host):
         # Not KASLR's doing: most of a function is as it was.
         expect(sum(1 for insn in insns if insn.get("was")) <= len(insns) // 4 + 2, f"{name}")
     print(f"# {patched} patched in {len(names)} functions")
+    host.run("until", "kvm_vcpu_ioctl")
     stop = host.kvmdbg.call("status")["stop"]
     marked = [insn["addr"] for insn in host.kvmdbg.call("dis")["insns"] if insn["pc"]]
     expect_equal(marked, [stop["pc"]], "pc")

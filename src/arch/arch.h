@@ -158,6 +158,19 @@ typedef struct {
 	KdInsnKind kind;
 } KdInsnWord;
 
+#define KD_GATE_BYTES_MAX 16
+
+/* Tables of exception vectors. */
+typedef struct {
+	unsigned nr, size;          /* entries of a table, bytes of each */
+	const char *const *symbols; /* the kernel's tables; NULL-terminated */
+	const char *const *regs;    /* what holds a table's address, of the stub or the monitor */
+	const char *(*name) (unsigned index); /* static; NULL: it has none */
+	/* Where a gate leads, and what else it says (new string). FALSE: it is none. NULL: entries
+	 * are code. */
+	gboolean (*gate) (const uint8_t *entry, uint64_t *ret_target, char **ret_words);
+} KdVectorLayout;
+
 /* Bytes of the longest instruction of any instruction set here. */
 #define KD_INSN_BYTES_MAX 16
 #define KD_EXIT_VECTORS_MAX 8
@@ -242,6 +255,7 @@ struct KdArch {
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
 	const char *const *step_regs;
 	const KdInsnWord *insn_words; /* ends with start NULL */
+	const KdVectorLayout *vectors;
 	/*
 	 * The name of the exception vector that `pc` is the first instruction of, by the CPU's
 	 * vector base; NULL: none. The function is NULL where registers do not tell.

@@ -309,7 +309,7 @@ static const KdInsnWord insn_words[] = {
 
 /* Arm ARM D1.3.1, table of exception vectors. */
 static const char *
-vector_at (KdRegGetFunc get, void *data, uint64_t pc)
+vector_name (unsigned index)
 {
 	static const char *const names[VECTORS] = {"synchronous, current EL with SP_EL0",
 		"IRQ, current EL with SP_EL0", "FIQ, current EL with SP_EL0",
@@ -318,6 +318,13 @@ vector_at (KdRegGetFunc get, void *data, uint64_t pc)
 		"FIQ, lower EL", "SError, lower EL", "synchronous, lower EL in AArch32",
 		"IRQ, lower EL in AArch32", "FIQ, lower EL in AArch32",
 		"SError, lower EL in AArch32"};
+
+	return index < VECTORS ? names[index] : NULL;
+}
+
+static const char *
+vector_at (KdRegGetFunc get, void *data, uint64_t pc)
+{
 	uint64_t cpsr, vbar;
 	unsigned el;
 
@@ -327,7 +334,7 @@ vector_at (KdRegGetFunc get, void *data, uint64_t pc)
 	if ((el != 1 && el != 2) || !get (data, el == 1 ? "VBAR_EL1" : "VBAR_EL2", &vbar) ||
 		pc < vbar || pc - vbar >= VECTORS * VECTOR_SIZE)
 		return NULL;
-	return names[(pc - vbar) / VECTOR_SIZE];
+	return vector_name ((unsigned)((pc - vbar) / VECTOR_SIZE));
 }
 
 /* PSTATE.I. */
@@ -348,6 +355,19 @@ exit_vectors (KdRegGetFunc get, void *data, uint64_t ret_addrs[KD_EXIT_VECTORS_M
 		ret_addrs[i] = vbar + (LOWER_EL + i) * VECTOR_SIZE;
 	return VECTORS - LOWER_EL;
 }
+
+static const char *const vector_regs[] = {"VBAR_EL1", "VBAR_EL2", NULL};
+/* entry.S, kvm/hyp; those of hyp/nvhe/hyp-init.S are used while EL2 is set up. */
+static const char *const vector_tables[] = {"vectors", "__bp_harden_el1_vectors", "tramp_vectors",
+	"__kvm_hyp_vector", "__bp_harden_hyp_vecs", "__kvm_nvhe___kvm_hyp_host_vector",
+	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___kvm_hyp_init", "__kvm_nvhe___hyp_stub_vectors",
+	"__hyp_stub_vectors", NULL};
+
+static const KdVectorLayout vectors = {.nr = VECTORS,
+	.size = VECTOR_SIZE,
+	.symbols = vector_tables,
+	.regs = vector_regs,
+	.name = vector_name};
 
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
@@ -380,6 +400,7 @@ const KdArch kd_arch_arm64 = {
 	.irqs_off = irqs_off,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
+	.vectors = &vectors,
 	.vector_at = vector_at,
 	.exit_vectors = exit_vectors,
 };

@@ -187,6 +187,49 @@ irqs_off (KdRegGetFunc get, void *data)
 	return get (data, "eflags", &eflags) && !(eflags & EFLAGS_IF);
 }
 
+/* SDM 3A, 6.3.1 and 6.14.1. */
+static const char *
+vector_name (unsigned index)
+{
+	static const char *const names[] = {"divide error", "debug", "NMI", "breakpoint",
+		"overflow", "BOUND range", "invalid opcode", "device not available", "double fault",
+		NULL, "invalid TSS", "segment not present", "stack fault", "general protection",
+		"page fault", NULL, "x87 error", "alignment check", "machine check", "SIMD error",
+		"virtualization",
+		"control protection", [29] = "VMM communication", [30] = "security"};
+
+	return index < G_N_ELEMENTS (names) ? names[index] : NULL;
+}
+
+static gboolean
+gate (const uint8_t *entry, uint64_t *ret_target, char **ret_words)
+{
+	unsigned ist = entry[4] & 7, type = entry[5] & 0xf, dpl = entry[5] >> 5 & 3;
+
+	if (!(entry[5] & 0x80))
+		return FALSE;
+	*ret_target = (uint64_t)entry[0] | (uint64_t)entry[1] << 8 | (uint64_t)entry[6] << 16 |
+		      (uint64_t)entry[7] << 24 | (uint64_t)entry[8] << 32 |
+		      (uint64_t)entry[9] << 40 | (uint64_t)entry[10] << 48 |
+		      (uint64_t)entry[11] << 56;
+	*ret_words = g_strdup_printf ("%s gate, DPL %u%s%.0u",
+		type == 0xe   ? "interrupt"
+		: type == 0xf ? "trap"
+			      : "other",
+		dpl, ist ? ", IST " : "", ist);
+	return TRUE;
+}
+
+static const char *const vector_regs[] = {KD_X86_64_IDT_BASE, NULL};
+static const char *const vector_tables[] = {"idt_table", NULL};
+
+static const KdVectorLayout vectors = {.nr = 256,
+	.size = 16,
+	.symbols = vector_tables,
+	.regs = vector_regs,
+	.name = vector_name,
+	.gate = gate};
+
 const KdArch kd_arch_x86_64 = {
 	.name = "x86_64",
 	.gdb_architecture = "i386:x86-64",
@@ -218,6 +261,7 @@ const KdArch kd_arch_x86_64 = {
 	.thunk_prefix = "__x86_indirect_",
 	.insn_align = 1,
 	.irqs_off = irqs_off,
+	.vectors = &vectors,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.monitor_command = "info registers -a",

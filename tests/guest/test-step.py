@@ -262,6 +262,43 @@ def code(host):
     host.kvmdbg.refused(2, "instructions at once", "dis", "panic", "-n", 0)
 
 
+def vectors(host):
+    """The tables, who uses which, and where entries lead: in the host, and just out of a guest."""
+    def used():
+        found = host.kvmdbg.call("vectors", "--all")
+        table = {(row["name"], row["slot"]): row for row in found["tables"]}
+        uses = {use["reg"]: use for use in found["cpus"] if use["cpu"] == host.cpu and use["table"]}
+        return table, uses
+
+    host.run("until", "kvm_vcpu_ioctl")
+    table, uses = used()
+    if host.args.arch == "x86_64":
+        expect_equal(list(uses), ["idt_base"], "registers")
+        gates = {entry["index"]: entry for entry in table["idt_table", 0]["entries"]}
+        for index, name, symbol in ((0, "divide error", "asm_exc_divide_error"), (8, "double fault", "asm_exc_double_fault"),
+                                    (14, "page fault", "asm_exc_page_fault")):
+            expect_equal((gates[index]["name"], gates[index]["symbol"]), (name, symbol), f"gate {index}")
+        expect("DPL 3" in gates[3]["gate"] and "IST" in gates[8]["gate"] and "DPL 0" in gates[14]["gate"], f"{gates[3]}")
+        expect(len(gates) > 200 and all(entry["symbol"] for entry in gates.values()), f"{len(gates)} gates")
+    else:
+        reg = "VBAR_EL1" if host.args.mode == "nvhe" else "VBAR_EL2"
+        expect_equal(uses[reg]["table"], "vectors", "table of the host")
+        entries = table["vectors", 0]["entries"]
+        expect_equal([len(row["entries"]) for row in table.values()], [16] * len(table), "entries")
+        wanted = [f"el{level}_{bits}_{kind}" for level, bits in (("1t", 64), ("1h", 64), ("0t", 64), ("0t", 32))
+                  for kind in ("sync", "irq", "fiq", "error")]
+        expect_equal([entry["symbol"] for entry in entries], wanted, "where they lead")
+        left = host.run("until", "--exit")["steps"][-1]
+        table, uses = used()
+        use = uses["VBAR_EL2"]
+        expect("hyp_vec" in use["table"], f"{use}")
+        entry = next(entry for entry in table[use["table"], use["slot"]]["entries"] if entry["name"] == left["vector"])
+        expect_equal(entry["addr"][-3:], left["pc"][-3:], "the entry it came in by")
+        expect(entry["symbol"].startswith(("el1_", "__kvm_nvhe_el1_")), f"{entry}")
+    expect("VBAR" in host.kvmdbg.text("vectors") or "idt" in host.kvmdbg.text("vectors"), "text")
+    host.kvmdbg.refused(1, "no table nothing", "vectors", "nothing")
+
+
 def goes_on(host):
     """Nothing is left behind: the machine works."""
     host.kvmdbg.text("detach")
@@ -284,7 +321,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (round_trip, changes, functions, conditions, refusals, rules, guests_address, code, goes_on):
+        for case in (round_trip, changes, functions, conditions, refusals, rules, guests_address, code, vectors, goes_on):
             tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

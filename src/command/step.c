@@ -15,6 +15,8 @@ static const KdArg args[] = {
 	{"line", 'l', KD_ARG_FLAG, 0, FALSE, NULL, "to another source line"},
 	{"over", 'n', KD_ARG_FLAG, 0, FALSE, NULL, "a call is one step: run until it returns"},
 	{"out", 'o', KD_ARG_FLAG, 0, FALSE, NULL, "run until this function returns"},
+	{"brief", 'b', KD_ARG_FLAG, 0, FALSE, NULL,
+		"only the pc and symbol of each: as fast as the stub can"},
 	{"timeout-ms", 't', KD_ARG_UINT, 0, FALSE, "MS",
 		"with --over and --out: a call may take this long (default: 10000)"},
 	{"count", 0, KD_ARG_UINT, 0, TRUE, NULL, "how many steps (default: 1)"},
@@ -23,7 +25,7 @@ static const KdArg args[] = {
 
 typedef struct {
 	KdStepper *stepper;
-	gboolean line, over, out;
+	gboolean line, over, out, brief;
 	const char *sp;
 	KdSession *session;
 	unsigned cpu;
@@ -40,9 +42,9 @@ step_over_call (Stepping *stepping, GError **error)
 			    here->state.mode != KD_CPU_MODE_HYP,
 		.timeout_ms = stepping->timeout_ms};
 
-	/* Not where it returns to in a call of itself. */
-	if (!kd_target_reg_get (
-		    stepping->session->target, stepping->cpu, stepping->sp, &run.sp_above, error))
+	/* Not where it returns to in a call of itself, or by another task. */
+	if (!kd_target_reg_get (stepping->session->target, kd_stepper_cpu (stepping->stepper),
+		    stepping->sp, &run.sp, error))
 		return FALSE;
 	return kd_stepper_run_to (stepping->stepper, &run, error);
 }
@@ -114,15 +116,38 @@ check_args (const KdArgs *given, Stepping *stepping, uint64_t *ret_count, GError
 	stepping->line = kd_args_flag (given, "line");
 	stepping->over = kd_args_flag (given, "over");
 	stepping->out = kd_args_flag (given, "out");
+	stepping->brief = kd_args_flag (given, "brief");
 	if (*ret_count == 0 || *ret_count > KD_STEPS_MAX)
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
 			"1 to %d steps at once", KD_STEPS_MAX);
+	else if (stepping->brief && (stepping->line || stepping->over || stepping->out))
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"--brief is about single instructions");
 	else if (stepping->out && (stepping->line || stepping->over))
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
 			"--out goes with neither --line nor --over");
 	else
 		return TRUE;
 	return FALSE;
+}
+
+static gboolean
+make_brief (Stepping *stepping, uint64_t count, JsonArray *steps, GError **error)
+{
+	g_autoptr (GArray) pcs = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	KdKernel *kernel = stepping->session->kernel;
+	gboolean ok = kd_target_steps (stepping->session->target, stepping->cpu, count, pcs, error);
+
+	for (guint i = 0; i < pcs->len; i++) {
+		uint64_t pc = g_array_index (pcs, uint64_t, i);
+		JsonObject *obj = kd_json_array_add_object (steps);
+		g_autofree char *symbol = kernel ? kd_kernel_symbolize (kernel, pc) : NULL;
+
+		kd_json_set_hex (obj, "pc", pc);
+		kd_json_set_string (
+			obj, "symbol", symbol && g_str_has_prefix (symbol, "0x") ? NULL : symbol);
+	}
+	return ok;
 }
 
 /* The step that could not end leaves what was made before it. */
@@ -151,9 +176,13 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	stepping.cpu = (unsigned)cpu;
-	stepper = kd_stepper_new (session->target, session->kernel, stepping.cpu, &why);
-	stepping.stepper = stepper;
-	ok = stepper && make_steps (&stepping, count, steps, &why);
+	if (stepping.brief)
+		ok = make_brief (&stepping, count, steps, &why);
+	else {
+		stepper = kd_stepper_new (session->target, session->kernel, stepping.cpu, &why);
+		stepping.stepper = stepper;
+		ok = stepper && make_steps (&stepping, count, steps, &why);
+	}
 	kd_steps_end (session);
 	if (!ok && (json_array_get_length (steps) == 0 || !is_end (why))) {
 		g_propagate_prefixed_error (error, g_steal_pointer (&why),
@@ -161,7 +190,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	result = json_object_new();
-	kd_json_set_int (result, "cpu", (gint64)cpu);
+	kd_json_set_int (result, "cpu", stepper ? kd_stepper_cpu (stepper) : (gint64)cpu);
 	json_object_set_array_member (result, "steps", g_steal_pointer (&steps));
 	kd_json_set_string (result, "ended", why ? why->message : NULL);
 	return kd_json_object_node (result);
@@ -188,7 +217,7 @@ const KdCommand kd_command_step = {
 		"bases, page tables, HCR_EL2, SP_EL0; control registers).\n\n"
 		"The other CPUs are held, and interrupts and timers stand still, unless --others "
 		"and --irq say otherwise. What --over and --out run is run with all CPUs: a call "
-		"may wait for another.",
+		"may wait for another. It follows the task, which may come back on another CPU.",
 	.example = "kvmdbg step\nkvmdbg step 1000 --cpu 1\nkvmdbg step --line --over\nkvmdbg step "
 		   "--out",
 	.args = args,

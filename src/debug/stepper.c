@@ -108,6 +108,18 @@ read_regs (KdStepper *stepper)
 	}
 }
 
+/* What only an instruction for it can have changed is not asked for again. */
+static void
+assume_regs (KdStepper *stepper)
+{
+	const char *const *name = stepper->arch->step_regs;
+
+	for (unsigned i = 0; name && name[i] && i < STEP_REGS_MAX; i++)
+		if (stepper->known >> i & 1)
+			kd_target_reg_assume (
+				stepper->target, stepper->cpu, name[i], stepper->regs[i]);
+}
+
 /* Fills `here` anew; `all`: whatever the last instruction was, any register may have changed. */
 static gboolean
 look (KdStepper *stepper, gboolean all, GError **error)
@@ -119,6 +131,11 @@ look (KdStepper *stepper, gboolean all, GError **error)
 	kd_step_place_clear (&stepper->here);
 	stepper->here = (KdStepPlace){
 		.changes = g_array_new (FALSE, FALSE, sizeof (KdStepChange)), .state = before};
+	if (!kd_target_reg_fetch_many (stepper->target, stepper->cpu, error))
+		return FALSE;
+	/* At EL0 the stack pointer is one of them. */
+	if (!all && stepper->last_kind == KD_INSN_OTHER && before.el > 0)
+		assume_regs (stepper);
 	if (!kd_target_reg_get (
 		    stepper->target, stepper->cpu, stepper->arch->pc, &stepper->here.pc, error))
 		return FALSE;
@@ -168,6 +185,12 @@ kd_stepper_here (const KdStepper *stepper)
 	return &stepper->here;
 }
 
+unsigned
+kd_stepper_cpu (const KdStepper *stepper)
+{
+	return stepper->cpu;
+}
+
 KdInsnKind
 kd_stepper_last_kind (const KdStepper *stepper)
 {
@@ -194,22 +217,34 @@ kd_stepper_step (KdStepper *stepper, GError **error)
 /* --- running to a place --- */
 
 static gboolean
-is_there (KdStepper *stepper, const KdRunTo *run)
+is_there (KdStepper *stepper, const KdRunTo *run, unsigned cpu)
 {
 	uint64_t pc, sp;
 	KdCpuState state;
 	gboolean found = FALSE;
 
-	if (!get_reg (stepper, stepper->arch->pc, &pc))
+	if ((cpu != stepper->cpu && !run->sp) ||
+		!kd_target_reg_get (stepper->target, cpu, stepper->arch->pc, &pc, NULL))
 		return FALSE;
 	for (unsigned i = 0; i < run->nr; i++)
 		found = found || run->addrs[i] == pc;
-	if (!found || (run->sp_above &&
-			      (!get_reg (stepper, stepper->arch->sp, &sp) || sp < run->sp_above)))
+	if (!found || (run->sp && (!kd_target_reg_get (
+					   stepper->target, cpu, stepper->arch->sp, &sp, NULL) ||
+					  sp != run->sp)))
 		return FALSE;
-	state = stepper->kernel ? kd_kernel_cpu_state (stepper->kernel, stepper->cpu)
-				: kd_target_cpu_state (stepper->target, stepper->cpu);
+	state = stepper->kernel ? kd_kernel_cpu_state (stepper->kernel, cpu)
+				: kd_target_cpu_state (stepper->target, cpu);
 	return run->any_mode || state.mode == KD_CPU_MODE_KERNEL || state.mode == KD_CPU_MODE_HYP;
+}
+
+/* The task that is followed runs here now. */
+static void
+move_to (KdStepper *stepper, unsigned cpu)
+{
+	if (cpu == stepper->cpu)
+		return;
+	stepper->cpu = cpu;
+	stepper->known = 0;
 }
 
 static gboolean
@@ -252,8 +287,10 @@ run_until_there (KdStepper *stepper, const KdRunTo *run, const int *numbers, GEr
 		if (!run_and_wait (stepper, run, end_us, error))
 			return FALSE;
 		stop = kd_target_last_stop (stepper->target);
-		if (stop->cpu == (int)stepper->cpu && is_there (stepper, run))
+		if (stop->cpu >= 0 && is_there (stepper, run, (unsigned)stop->cpu)) {
+			move_to (stepper, (unsigned)stop->cpu);
 			return TRUE;
+		}
 		if (stop->reason != KD_STOP_BREAKPOINT || !is_ours (stop, numbers, run->nr)) {
 			g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_STOPPED,
 				stop->breakpoint > 0 ? "breakpoint %d stopped the machine before"
@@ -401,7 +438,6 @@ gboolean
 kd_stepper_caller (KdStepper *stepper, KdRunTo *ret_run, GError **error)
 {
 	g_auto (KdBacktrace) trace = {0};
-	uint64_t sp;
 
 	if (!stepper->kernel || !kd_backtrace_cpu (stepper->kernel, stepper->cpu, &trace, error)) {
 		if (!stepper->kernel)
@@ -416,10 +452,8 @@ kd_stepper_caller (KdStepper *stepper, KdRunTo *ret_run, GError **error)
 			continue;
 		ret_run->nr = 0;
 		add (ret_run, frame->pc);
-		/* The same function called again has a lower stack pointer. */
-		ret_run->sp_above = frame->has_sp                               ? frame->sp
-				    : get_reg (stepper, stepper->arch->sp, &sp) ? sp
-										: 0;
+		/* Another call of the same function has another. */
+		ret_run->sp = frame->has_sp ? frame->sp : 0;
 		return TRUE;
 	}
 	g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_UNSUPPORTED,

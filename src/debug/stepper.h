@@ -36,6 +36,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdStepper, kd_stepper_free)
 
 /* Valid until the next call. */
 const KdStepPlace *kd_stepper_here (const KdStepper *stepper);
+/* The CPU: another than at first where a task that was followed has moved. */
+unsigned kd_stepper_cpu (const KdStepper *stepper);
 /* What was executed last; OTHER before the first step. */
 KdInsnKind kd_stepper_last_kind (const KdStepper *stepper);
 /* TRUE: the last step did not end as one, but at a breakpoint or watchpoint somewhere. */
@@ -48,8 +50,12 @@ gboolean kd_stepper_step (KdStepper *stepper, GError **error);
 typedef struct {
 	uint64_t addrs[KD_RUN_TO_MAX];
 	unsigned nr;
-	gboolean alone;    /* the other CPUs are held */
-	uint64_t sp_above; /* the stack pointer must be at or above this; 0: wherever */
+	gboolean alone; /* the other CPUs are held */
+	/*
+	 * The stack pointer must be this, which then may be so on another CPU: tasks move. 0:
+	 * wherever, on this CPU.
+	 */
+	uint64_t sp;
 	gboolean any_mode; /* else only in the host's own code */
 	int timeout_ms;    /* < 0: none */
 } KdRunTo;

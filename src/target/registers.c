@@ -275,6 +275,28 @@ kd_target_reg_get (
 }
 
 gboolean
+kd_target_reg_fetch_many (KdTarget *target, unsigned cpu, GError **error)
+{
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
+		return FALSE;
+	if (target->regs[cpu].nr_fetched > 1)
+		return TRUE;
+	target->regs[cpu].nr_fetched = 2;
+	return fetch_many (target, cpu, error);
+}
+
+void
+kd_target_reg_assume (KdTarget *target, unsigned cpu, const char *name, uint64_t value)
+{
+	int index = find_register (target, cpu, name, NULL);
+
+	if (index < 0 || target->regs[cpu].valid[index])
+		return;
+	target->regs[cpu].values[index] = value;
+	target->regs[cpu].valid[index] = TRUE;
+}
+
+gboolean
 kd_target_pc_request (KdTarget *target, KdRspRequest *request, GError **error)
 {
 	int index = find_register (target, 0, target->arch->pc, error);

@@ -132,6 +132,12 @@ const KdRegInfo *kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr);
 /* By canonical or stub name, case as given then ignored. Up to 64 bits. Cached per stop. */
 gboolean kd_target_reg_get (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t *ret_value, GError **error);
+/* Asks for all that the stub gives at once, for who will look at more than one. Not needed by
+ * kd_target_reg_get(). */
+gboolean kd_target_reg_fetch_many (KdTarget *target, unsigned cpu, GError **error);
+/* Says what a register is that nothing has changed since it was read at another stop; unless it has
+ * been read at this one. */
+void kd_target_reg_assume (KdTarget *target, unsigned cpu, const char *name, uint64_t value);
 /* Little-endian bytes of a register of any width; *ret_len is its size in bytes. */
 gboolean kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
 	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error);

@@ -239,9 +239,10 @@ check_args (const KdArgs *given, Until *until, GError **error)
 	else if (until->max == 0 || until->max > KD_STEPS_MAX || until->last > LAST_MAX)
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
 			"--max is 1 to %d, --last at most %d", KD_STEPS_MAX, LAST_MAX);
-	else if (until->vector && !kd_target_arch (until->session->target)->vector_at)
-		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
-			"--vector: this architecture's registers do not tell its vectors");
+	else if (until->vector && !kd_target_arch (until->session->target)->vector_at &&
+		 !until->session->kernel)
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NEEDS_KERNEL,
+			"--vector: no kernel is known, and the registers do not tell its vectors");
 	else
 		return TRUE;
 	return FALSE;

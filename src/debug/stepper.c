@@ -6,6 +6,7 @@
 
 #include "arch/disasm.h"
 #include "debug/backtrace.h"
+#include "debug/vectors.h"
 
 #define STEP_REGS_MAX 16
 #define PAGE 4096U
@@ -22,6 +23,8 @@ struct KdStepper {
 	uint64_t regs[STEP_REGS_MAX];
 	uint16_t known; /* bit N: regs[N] is known */
 	char *file;     /* of the last kd_stepper_line() */
+	/* Where gates lead → their names; NULL: the architecture's tables are code. */
+	GHashTable *gates;
 };
 
 void
@@ -108,6 +111,36 @@ read_regs (KdStepper *stepper)
 	}
 }
 
+static GHashTable *
+read_gates (KdStepper *stepper)
+{
+	GHashTable *gates = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
+	g_autoptr (GArray) tables = kd_vector_tables (stepper->kernel);
+
+	for (guint i = 0; i < tables->len; i++) {
+		const GArray *entries = g_array_index (tables, KdVectorTable, i).entries;
+
+		for (guint k = 0; k < entries->len; k++) {
+			const KdVectorEntry *entry = &g_array_index (entries, KdVectorEntry, k);
+			const char *name = entry->name ? entry->name : "interrupt";
+
+			g_hash_table_insert (gates,
+				g_memdup2 (&entry->target, sizeof entry->target), (gpointer)name);
+		}
+	}
+	return gates;
+}
+
+static const char *
+vector_at (KdStepper *stepper, uint64_t pc)
+{
+	if (stepper->arch->vector_at)
+		return stepper->arch->vector_at (get_reg, stepper, pc);
+	return stepper->gates && stepper->here.state.mode == KD_CPU_MODE_KERNEL
+		       ? g_hash_table_lookup (stepper->gates, &pc)
+		       : NULL;
+}
+
 /* What only an instruction for it can have changed is not asked for again. */
 static void
 assume_regs (KdStepper *stepper)
@@ -141,9 +174,7 @@ look (KdStepper *stepper, gboolean all, GError **error)
 		return FALSE;
 	stepper->here.state = stepper->kernel ? kd_kernel_cpu_state (stepper->kernel, stepper->cpu)
 					      : kd_target_cpu_state (stepper->target, stepper->cpu);
-	if (stepper->arch->vector_at)
-		stepper->here.vector =
-			stepper->arch->vector_at (get_reg, stepper, stepper->here.pc);
+	stepper->here.vector = vector_at (stepper, stepper->here.pc);
 	if (all || stepper->last_kind != KD_INSN_OTHER || stepper->here.vector ||
 		stepper->here.state.mode != before.mode || stepper->here.state.el != before.el)
 		read_regs (stepper);
@@ -166,6 +197,8 @@ kd_stepper_new (KdTarget *target, KdKernel *kernel, unsigned cpu, GError **error
 	stepper->kernel = kernel;
 	stepper->arch = kd_target_arch (target);
 	stepper->cpu = cpu;
+	if (kernel && stepper->arch->vectors->gate)
+		stepper->gates = read_gates (stepper);
 	return look (stepper, TRUE, error) ? g_steal_pointer (&stepper) : NULL;
 }
 
@@ -176,6 +209,7 @@ kd_stepper_free (KdStepper *stepper)
 		return;
 	kd_step_place_clear (&stepper->here);
 	g_free (stepper->file);
+	g_clear_pointer (&stepper->gates, g_hash_table_unref);
 	g_free (stepper);
 }
 

@@ -233,6 +233,9 @@ struct KdArch {
 
 	/* Where the unconditional jump in the first bytes of `code` goes; FALSE: it is none. */
 	gboolean (*jump_at) (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+	/* The same of a conditional jump. */
+	gboolean (*branch_at) (
+		const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 	/* TRUE: the first bytes of `code` jump to where a register or memory says. */
 	gboolean (*indirect_jump_at) (const uint8_t *code, size_t len);
 	/*

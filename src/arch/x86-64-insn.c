@@ -83,6 +83,21 @@ kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret
 	return FALSE;
 }
 
+/* Jcc: 7x rel8, 0F 8x rel32. */
+gboolean
+kd_x86_64_branch_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target)
+{
+	if (len >= 6 && code[0] == 0x0f && (code[1] & 0xf0) == 0x80) {
+		*ret_target = addr + 6 + (uint64_t)(int64_t)s32_at (code + 2);
+		return TRUE;
+	}
+	if (len >= 2 && (code[0] & 0xf0) == 0x70) {
+		*ret_target = addr + 2 + (uint64_t)(int64_t)(int8_t)code[1];
+		return TRUE;
+	}
+	return FALSE;
+}
+
 /* FF /4, whatever its operand. */
 gboolean
 kd_x86_64_indirect_jump_at (const uint8_t *code, size_t len)

@@ -256,6 +256,7 @@ const KdArch kd_arch_x86_64 = {
 	.syndrome_to_string = syndrome_to_string,
 	.syndrome_name = "page-fault error code",
 	.jump_at = kd_x86_64_jump_at,
+	.branch_at = kd_x86_64_branch_at,
 	.indirect_jump_at = kd_x86_64_indirect_jump_at,
 	.far_jump_before = kd_x86_64_far_jump_before,
 	.thunk_prefix = "__x86_indirect_",

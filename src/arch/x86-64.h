@@ -33,6 +33,7 @@ KdRegime kd_x86_64_ept_regime (uint64_t root, unsigned levels, gboolean ad, cons
 void kd_x86_64_call_before (
 	const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
 gboolean kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+gboolean kd_x86_64_branch_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 gboolean kd_x86_64_indirect_jump_at (const uint8_t *code, size_t len);
 gboolean kd_x86_64_far_jump_before (const uint8_t code[KD_CALL_BYTES_MAX]);
 

@@ -54,6 +54,11 @@ reaches (JumpSearch *search, const KdKernelSymbol *function, unsigned depth)
 
 		search->anywhere |=
 			arch->indirect_jump_at && arch->indirect_jump_at (code + at, len - at);
+		/* Bytes inside other instructions read as one too: only to the very start. */
+		if (arch->branch_at &&
+			arch->branch_at (code + at, len - at, function->addr + at, &target) &&
+			target == search->to->addr)
+			return TRUE;
 		if (!arch->jump_at (code + at, len - at, function->addr + at, &target))
 			continue;
 		if (target >= search->to->addr &&

@@ -152,7 +152,7 @@ render_cpus (JsonArray *cpus, KdText *text)
 				text, KD_STYLE_SYMBOL, "%s, slot %" PRId64, table, slot);
 		else
 			kd_text_table_cell (
-				text, KD_STYLE_SYMBOL, table ? table : "none of the kernel's");
+				text, KD_STYLE_SYMBOL, table ? table : "none of the host kernel's");
 		kd_text_table_end_row (text);
 	}
 	kd_text_table_end (text);
@@ -227,7 +227,7 @@ const KdCommand kd_command_vectors = {
 	.help = "On arm64 the kernel's tables, KVM's of VHE and nVHE and each of their hardening "
 		"slots; "
 		"which of them VBAR points at on each CPU. On x86-64 the IDT with its gates.\n\n"
-		"JSON: {cpus: [{cpu, reg, value, table (null: none of the kernel's), slot}], "
+		"JSON: {cpus: [{cpu, reg, value, table (null: none of the host kernel's), slot}], "
 		"tables: "
 		"[{name, slot, addr, in_use, entries: [{index, addr, name, target, symbol, "
 		"gate}]}]}.",

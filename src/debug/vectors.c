@@ -113,6 +113,43 @@ table_at (KdKernel *kernel, const GArray *tables, uint64_t value)
 	return -1;
 }
 
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} Regs;
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	const Regs *regs = data;
+
+	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+static gboolean
+read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	return kd_target_read_phys (data, pa, buf, len, error);
+}
+
+/* A guest may have the same value in a register that is its own now: the same kernel, no KASLR. */
+static gboolean
+is_hosts (KdTarget *target, unsigned cpu, uint64_t value)
+{
+	const KdArch *arch = kd_target_arch (target);
+	Regs regs = {target, cpu};
+	KdVectorBase bases[KD_VECTOR_BASES_MAX];
+	unsigned nr;
+
+	if (arch->vectors->gate)
+		return TRUE;
+	nr = arch->linux_layout->vector_bases (get_reg, &regs, read_phys, target, bases);
+	for (unsigned i = 0; i < nr; i++)
+		if (bases[i].va == value)
+			return TRUE;
+	return FALSE;
+}
+
 GArray *
 kd_vector_uses (KdKernel *kernel, const GArray *tables)
 {
@@ -129,7 +166,9 @@ kd_vector_uses (KdKernel *kernel, const GArray *tables)
 			if (!kd_target_reg_get (target, cpu, *reg, &use.value, NULL) &&
 				(!text || !arch->monitor_reg (text, cpu, *reg, &use.value)))
 				continue;
-			use.table = table_at (kernel, tables, use.value);
+			use.table = is_hosts (target, cpu, use.value)
+					    ? table_at (kernel, tables, use.value)
+					    : -1;
 			g_array_append_val (uses, use);
 		}
 	return uses;

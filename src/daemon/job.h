@@ -11,8 +11,12 @@
 typedef enum {
 	KD_JOB_COMMAND,
 	KD_JOB_COMPLETE,
+	KD_JOB_FUNC, /* `run` in the worker, then `finished` in the main loop */
 	KD_JOB_QUIT, /* detach and end the thread */
 } KdJobKind;
+
+/* `session` is NULL in the main loop. */
+typedef void (*KdJobFunc) (KdSession *session, gpointer data);
 
 typedef struct {
 	KdJobKind kind;
@@ -21,6 +25,8 @@ typedef struct {
 	KdRenderOptions render;   /* COMMAND */
 	char *line;               /* COMPLETE */
 	size_t point;
+	KdJobFunc run, finished; /* FUNC */
+	gpointer data;
 	GCancellable *cancellable;
 
 	/* Who asked. The number says the client: it may be gone by the time of the answer. */

@@ -7,6 +7,7 @@
 #include "command/complete.h"
 #include "command/help.h"
 #include "daemon/client.h"
+#include "daemon/gdb-server.h"
 #include "daemon/worker.h"
 
 #define DEFAULT_SESSION "default"
@@ -16,6 +17,7 @@ struct KdServer {
 	GHashTable *clients; /* number (guint64 *) → KdClient */
 	GPtrArray *sessions; /* KdWorker, in the order they were made */
 	GPtrArray *leaving;  /* KdWorker whose thread is about to end */
+	GHashTable *gdb;     /* KdWorker → KdGdbServer, once attached */
 	guint64 next_client;
 	unsigned idle_ms;
 	guint idle_source;
@@ -123,6 +125,8 @@ leave (KdServer *server, KdWorker *worker)
 	if (!g_ptr_array_remove (server->sessions, worker))
 		return;
 	g_ptr_array_add (server->leaving, worker);
+	if (g_hash_table_contains (server->gdb, worker))
+		kd_gdb_server_close (g_hash_table_lookup (server->gdb, worker));
 	params = json_object_new();
 	kd_json_set_string (params, "session", kd_worker_name (worker));
 	node = kd_json_object_node (params);
@@ -134,8 +138,11 @@ static void
 on_event (KdWorker *worker, const char *name, JsonNode *params, void *data)
 {
 	KdServer *server = data;
+	KdGdbServer *gdb = g_hash_table_lookup (server->gdb, worker);
 
 	broadcast (server, name, params);
+	if (gdb && strcmp (name, "running") != 0)
+		kd_gdb_server_stopped (gdb);
 	update_idle (server);
 }
 
@@ -153,6 +160,22 @@ answer_job (KdServer *server, const KdJob *job)
 		kd_client_send (client, kd_answer_error (job->id, job->error));
 }
 
+/* A session that is attached to serves debuggers too; without, it is as good for all else. */
+static void
+serve_gdb (KdServer *server, KdWorker *worker)
+{
+	g_autoptr (GError) error = NULL;
+	KdGdbServer *gdb;
+
+	if (g_hash_table_contains (server->gdb, worker) || is_lost (worker))
+		return;
+	gdb = kd_gdb_server_new (server->runtime_dir, worker, &error);
+	if (gdb)
+		g_hash_table_insert (server->gdb, worker, gdb);
+	else
+		g_warning ("session %s: %s", kd_worker_name (worker), error->message);
+}
+
 static void
 on_done (KdWorker *worker, KdJob *job, void *data)
 {
@@ -162,7 +185,12 @@ on_done (KdWorker *worker, KdJob *job, void *data)
 	/* A failed attach, or a detach: the session is over before its answer can be seen. */
 	if (!attached)
 		leave (server, worker);
-	answer_job (server, job);
+	else if (job->command && g_ptr_array_find (server->sessions, worker, NULL))
+		serve_gdb (server, worker);
+	if (job->kind == KD_JOB_FUNC)
+		job->finished (NULL, job->data);
+	else
+		answer_job (server, job);
 	kd_job_free (job);
 	update_idle (server);
 }
@@ -174,6 +202,7 @@ on_ended (KdWorker *worker, void *data)
 
 	g_ptr_array_remove (server->leaving, worker);
 	kd_worker_free (worker);
+	g_hash_table_remove (server->gdb, worker);
 	if (server->shutdown_done && server->leaving->len == 0)
 		server->shutdown_done (server->shutdown_data);
 	update_idle (server);
@@ -578,6 +607,7 @@ kd_server_new (const char *runtime_dir, unsigned idle_ms, void (*idle) (void *da
 	server->clients = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
 	server->sessions = g_ptr_array_new();
 	server->leaving = g_ptr_array_new();
+	server->gdb = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify)kd_gdb_server_free);
 	server->next_client = 1;
 	server->idle_ms = idle_ms;
 	server->idle = idle;
@@ -613,6 +643,7 @@ kd_server_free (KdServer *server)
 	g_hash_table_unref (server->clients);
 	g_ptr_array_unref (server->sessions);
 	g_ptr_array_unref (server->leaving);
+	g_hash_table_unref (server->gdb);
 	g_free (server->runtime_dir);
 	g_free (server);
 }

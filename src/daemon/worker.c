@@ -269,15 +269,31 @@ run_command (KdWorker *worker, KdJob *job)
 }
 
 static void
+run_func (KdWorker *worker, KdJob *job)
+{
+	KdSession *session = worker->session;
+
+	session->cancellable = job->cancellable;
+	if (session->target)
+		kd_target_set_cancellable (session->target, job->cancellable);
+	job->run (session, job->data);
+	session->cancellable = NULL;
+	if (session->target)
+		kd_target_set_cancellable (session->target, NULL);
+}
+
+static void
 run_job (KdWorker *worker, KdJob *job)
 {
 	News *news;
 
-	if (job->kind == KD_JOB_COMPLETE)
+	if (job->kind == KD_JOB_FUNC)
+		run_func (worker, job);
+	else if (job->kind == KD_JOB_COMPLETE)
 		job->result = kd_complete (worker->session, job->line, job->point);
 	else
 		run_command (worker, job);
-	if (!job->result && !job->error)
+	if (!job->result && !job->error && job->kind != KD_JOB_FUNC)
 		g_set_error (&job->error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
 			"%s: failed without saying why",
 			job->command ? job->command->name : "complete");

@@ -76,7 +76,8 @@ kd_target_registers_init (KdTarget *target, GError **error)
 		target->infos[i] = (KdRegInfo){.name = target->arch->canonical_name (desc->name),
 			.stub_name = desc->name,
 			.group = group_of (desc),
-			.bits = desc->bitsize};
+			.bits = desc->bitsize,
+			.number = desc->regnum};
 		name_register (target, desc->name, i);
 	}
 	for (guint i = 0; i < nr; i++)
@@ -369,4 +370,44 @@ kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t va
 		"the stub answered OK and dropped the write: %s still is 0x%" G_GINT64_MODIFIER "x",
 		name, now);
 	return FALSE;
+}
+
+gboolean
+kd_target_reg_get_all (KdTarget *target, unsigned cpu, GByteArray *into, GError **error)
+{
+	g_autofree uint8_t *bytes = NULL;
+	size_t max = target->layout->g_size, len;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
+		return FALSE;
+	bytes = g_malloc (MAX (max, 1));
+	if (!select_cpu (target, cpu, error))
+		return kd_target_result (target, FALSE);
+	kd_rsp_request_read_registers (kd_rsp_link_request (target->rsp));
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return kd_target_result (target, FALSE);
+	if (!kd_rsp_parse_registers (answer.payload, answer.len, max, bytes, &len, NULL, &why)) {
+		kd_rsp_link_propagate (error, why);
+		g_prefix_error (error, "registers of CPU %u: ", cpu);
+		return FALSE;
+	}
+	g_byte_array_append (into, bytes, (guint)len);
+	return TRUE;
+}
+
+char *
+kd_target_description (KdTarget *target, const char *annex, size_t *ret_len, GError **error)
+{
+	GError *why = NULL;
+	char *text;
+
+	if (!kd_target_check_stopped (target, error))
+		return NULL;
+	text = fetch_annex (annex, ret_len, target, &why);
+	if (!text)
+		kd_rsp_link_propagate (error, why);
+	kd_target_result (target, text != NULL);
+	return text;
 }

@@ -123,6 +123,7 @@ typedef struct {
 	const char *stub_name; /* as the stub calls it */
 	const char *group;     /* "general", "float", "vector", "system", … */
 	unsigned bits;
+	unsigned number; /* the stub's, in its description; rising, with gaps */
 } KdRegInfo;
 
 #define KD_REG_BYTES_MAX 256
@@ -144,6 +145,11 @@ gboolean kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *na
 /* Writes, reads back, and fails with REMOTE when the stub dropped the write. */
 gboolean kd_target_reg_set (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
+/* The stub's bytes of all registers it gives at once (`g`), for who serves them on; appended. */
+gboolean kd_target_reg_get_all (KdTarget *target, unsigned cpu, GByteArray *into, GError **error);
+/* One document of the stub's description ("target.xml" and what it includes). New, NUL behind it.
+ */
+char *kd_target_description (KdTarget *target, const char *annex, size_t *ret_len, GError **error);
 /* Mode from registers; UNKNOWN when the machine runs. */
 KdCpuState kd_target_cpu_state (KdTarget *target, unsigned cpu);
 /* KdArch.regime on the CPU's registers. */

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/gdb-server.h"
+
+#include <errno.h>
+#include <glib-unix.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/gdb-stub.h"
+#include "proto/rsp-server.h"
+
+#define BACKLOG 8
+#define READ_CHUNK (16 * 1024)
+#define OUTPUT_MAX (4 * 1024 * 1024) /* kept for a client that does not read */
+
+struct KdGdbServer {
+	KdWorker *worker;
+	char *path;
+	int fd;
+	guint source;
+	gboolean closed;
+	GPtrArray *clients; /* Client */
+};
+
+/*
+ * While one of its jobs is on its way the worker has `stub`, `reply` and the call, and the main
+ * loop leaves them alone: the protocol has one call at a time.
+ */
+typedef struct {
+	KdGdbServer *server;
+	int fd; /* -1: gone; freed behind its last job */
+	KdRspServer *rsp;
+	KdGdbStub *stub;
+	GString *reply;
+	KdGdbOutcome outcome;
+	gboolean busy;    /* a call's job is on its way */
+	gboolean waiting; /* for a stop */
+	gboolean others;  /* for that job */
+	unsigned nr_jobs;
+	guint read_source, write_source;
+} Client;
+
+static void
+client_free (gpointer data)
+{
+	Client *client = data;
+
+	g_clear_handle_id (&client->read_source, g_source_remove);
+	g_clear_handle_id (&client->write_source, g_source_remove);
+	if (client->fd >= 0)
+		close (client->fd);
+	kd_rsp_server_free (client->rsp);
+	kd_gdb_stub_free (client->stub);
+	g_string_free (client->reply, TRUE);
+	g_free (client);
+}
+
+/* --- jobs --- */
+
+static void
+push (Client *client, KdJobFunc run, KdJobFunc finished)
+{
+	KdJob *job = kd_job_new (KD_JOB_FUNC);
+
+	job->run = run;
+	job->finished = finished;
+	job->data = client;
+	client->nr_jobs++;
+	kd_worker_push (client->server->worker, job);
+}
+
+/* Worker. */
+static void
+run_leave (KdSession *session, gpointer data)
+{
+	Client *client = data;
+
+	kd_gdb_stub_leave (client->stub, session, client->others);
+}
+
+/* Frees one that is gone and has no job left. TRUE: it did. */
+static gboolean
+free_if_done (Client *client)
+{
+	if (client->fd >= 0 || client->nr_jobs > 0)
+		return FALSE;
+	g_ptr_array_remove (client->server->clients, client);
+	return TRUE;
+}
+
+static void
+finish_other (KdSession *session, gpointer data)
+{
+	Client *client = data;
+
+	client->nr_jobs--;
+	free_if_done (client);
+}
+
+static unsigned
+nr_connected (const KdGdbServer *server)
+{
+	unsigned nr = 0;
+
+	for (guint i = 0; i < server->clients->len; i++)
+		nr += ((Client *)g_ptr_array_index (server->clients, i))->fd >= 0;
+	return nr;
+}
+
+static void
+drop (Client *client, const char *why)
+{
+	if (client->fd < 0)
+		return;
+	g_debug ("gdb server: client dropped: %s", why);
+	g_clear_handle_id (&client->read_source, g_source_remove);
+	g_clear_handle_id (&client->write_source, g_source_remove);
+	close (client->fd);
+	client->fd = -1;
+	client->waiting = FALSE;
+	if (client->server->closed)
+		return;
+	client->others = nr_connected (client->server) > 0;
+	push (client, run_leave, finish_other);
+}
+
+static void flush (Client *client);
+
+static gboolean
+on_writable (int fd, GIOCondition condition, gpointer data)
+{
+	Client *client = data;
+
+	client->write_source = 0;
+	flush (client);
+	return G_SOURCE_REMOVE;
+}
+
+static void
+flush (Client *client)
+{
+	KdOutQueue *out = kd_rsp_server_out (client->rsp);
+	const uint8_t *bytes;
+	size_t len;
+
+	while (client->fd >= 0 && (bytes = kd_out_queue_peek (out, &len)) && len) {
+		ssize_t n = send (client->fd, bytes, len, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN) {
+			drop (client, g_strerror (errno));
+		} else if (n < 0) {
+			if (len > OUTPUT_MAX)
+				drop (client, "reads too slowly");
+			else if (!client->write_source)
+				client->write_source =
+					g_unix_fd_add (client->fd, G_IO_OUT, on_writable, client);
+			return;
+		} else
+			kd_out_queue_written (out, (size_t)n);
+	}
+}
+
+/* Worker. */
+static void
+run_call (KdSession *session, gpointer data)
+{
+	Client *client = data;
+
+	g_string_truncate (client->reply, 0);
+	client->outcome = kd_gdb_stub_call (
+		client->stub, session, kd_rsp_server_call (client->rsp), client->reply);
+}
+
+static void
+run_stop_reply (KdSession *session, gpointer data)
+{
+	Client *client = data;
+
+	g_string_truncate (client->reply, 0);
+	client->outcome = kd_gdb_stub_stop_reply (client->stub, session, client->reply);
+}
+
+static void
+finish_call (KdSession *session, gpointer data)
+{
+	Client *client = data;
+
+	client->nr_jobs--;
+	client->busy = FALSE;
+	if (free_if_done (client) || client->fd < 0)
+		return;
+	client->waiting = client->outcome == KD_GDB_WAIT;
+	if (client->waiting)
+		return;
+	kd_rsp_server_answer (client->rsp, client->reply->str, client->reply->len);
+	flush (client);
+	if (client->outcome == KD_GDB_END)
+		drop (client, "detached");
+}
+
+/* Worker: Ctrl-C. The stop is told as any other. */
+static void
+run_interrupt (KdSession *session, gpointer data)
+{
+	g_autoptr (GError) error = NULL;
+
+	if (session->target && kd_target_state (session->target) == KD_TARGET_RUNNING &&
+		!kd_target_stop (session->target, &error))
+		g_info ("gdb server: %s", error->message);
+}
+
+/* What waits for the machine in front of us would wait for ever. */
+static void
+cancel_waits (KdWorker *worker)
+{
+	for (GList *l = kd_worker_jobs (worker)->head; l; l = l->next) {
+		KdJob *job = l->data;
+
+		if (job->command && job->command->flags & KD_COMMAND_WAITS)
+			g_cancellable_cancel (job->cancellable);
+	}
+}
+
+static void
+push_call (Client *client, KdJobFunc run)
+{
+	client->busy = TRUE;
+	client->waiting = FALSE;
+	push (client, run, finish_call);
+}
+
+void
+kd_gdb_server_stopped (KdGdbServer *server)
+{
+	if (server->closed)
+		return;
+	for (guint i = 0; i < server->clients->len; i++) {
+		Client *client = g_ptr_array_index (server->clients, i);
+
+		if (client->fd >= 0 && client->waiting && !client->busy)
+			push_call (client, run_stop_reply);
+	}
+}
+
+/* --- reading --- */
+
+static void
+take (Client *client, KdRspServerEvent event)
+{
+	KdWorker *worker = client->server->worker;
+
+	if (event == KD_RSP_SERVER_INTERRUPT) {
+		cancel_waits (worker);
+		push (client, run_interrupt, finish_other);
+		return;
+	}
+	if (kd_rsp_server_call (client->rsp)->kind == KD_RSP_CALL_STOP_REASON)
+		cancel_waits (worker);
+	push_call (client, run_call);
+}
+
+static gboolean
+on_readable (int fd, GIOCondition condition, gpointer data)
+{
+	Client *client = data;
+	char buf[READ_CHUNK];
+	ssize_t n = recv (fd, buf, sizeof (buf), 0);
+	size_t at = 0, used;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return G_SOURCE_CONTINUE;
+	if (n <= 0) {
+		client->read_source = 0;
+		drop (client, n < 0 ? g_strerror (errno) : "closed");
+		return G_SOURCE_REMOVE;
+	}
+	while (at < (size_t)n && client->fd >= 0) {
+		g_autoptr (GError) error = NULL;
+		KdRspServerEvent event;
+		KdDecode outcome = kd_rsp_server_feed (
+			client->rsp, buf + at, (size_t)n - at, &used, &event, &error);
+
+		at += used;
+		if (outcome == KD_DECODE_MESSAGE)
+			take (client, event);
+		flush (client);
+		if (outcome == KD_DECODE_FAILED) {
+			client->read_source = 0;
+			drop (client, error->message);
+			return G_SOURCE_REMOVE;
+		}
+	}
+	return client->fd >= 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+static gboolean
+peer_allowed (int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof (peer);
+
+	return getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
+	       (peer.uid == getuid() || peer.uid == 0);
+}
+
+static gboolean
+on_connection (int listen_fd, GIOCondition condition, gpointer data)
+{
+	KdGdbServer *server = data;
+	int fd = accept4 (listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	Client *client;
+
+	if (fd < 0)
+		return G_SOURCE_CONTINUE;
+	if (!peer_allowed (fd) || nr_connected (server) >= KD_GDB_CLIENTS_MAX) {
+		close (fd);
+		return G_SOURCE_CONTINUE;
+	}
+	client = g_new0 (Client, 1);
+	client->server = server;
+	client->fd = fd;
+	client->rsp = kd_rsp_server_new();
+	client->stub = kd_gdb_stub_new();
+	client->reply = g_string_new (NULL);
+	client->read_source = g_unix_fd_add (fd, G_IO_IN | G_IO_HUP, on_readable, client);
+	g_ptr_array_add (server->clients, client);
+	return G_SOURCE_CONTINUE;
+}
+
+/* --- the socket --- */
+
+static gboolean
+start_listening (KdGdbServer *server, GError **error)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	mode_t old_mask;
+	int bound, code;
+
+	if (strlen (server->path) >= sizeof (address.sun_path)) {
+		g_set_error (error, G_IO_ERROR, G_IO_ERROR_FILENAME_TOO_LONG,
+			"%s: too long for a socket", server->path);
+		return FALSE;
+	}
+	memcpy (address.sun_path, server->path, strlen (server->path) + 1);
+	server->fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	/* The daemon's lock on its folder says that nobody serves a socket left there. */
+	unlink (server->path);
+	old_mask = umask (0177);
+	bound = server->fd < 0 ? -1
+			       : bind (server->fd, (struct sockaddr *)&address, sizeof (address));
+	code = errno;
+	umask (old_mask);
+	if (bound < 0 || listen (server->fd, BACKLOG) < 0) {
+		code = bound < 0 ? code : errno;
+		g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "%s: %s",
+			server->path, g_strerror (code));
+		return FALSE;
+	}
+	server->source = g_unix_fd_add (server->fd, G_IO_IN, on_connection, server);
+	return TRUE;
+}
+
+KdGdbServer *
+kd_gdb_server_new (const char *runtime_dir, KdWorker *worker, GError **error)
+{
+	KdGdbServer *server = g_new0 (KdGdbServer, 1);
+
+	server->fd = -1;
+	server->worker = worker;
+	server->path = g_strdup_printf ("%s/gdb-%s.sock", runtime_dir, kd_worker_name (worker));
+	server->clients = g_ptr_array_new_with_free_func (client_free);
+	if (!start_listening (server, error)) {
+		g_prefix_error (error, "gdb server: ");
+		kd_gdb_server_free (server);
+		return NULL;
+	}
+	return server;
+}
+
+void
+kd_gdb_server_close (KdGdbServer *server)
+{
+	if (server->closed)
+		return;
+	server->closed = TRUE;
+	g_clear_handle_id (&server->source, g_source_remove);
+	if (server->fd >= 0) {
+		unlink (server->path);
+		close (server->fd);
+		server->fd = -1;
+	}
+	for (guint i = 0; i < server->clients->len; i++)
+		drop (g_ptr_array_index (server->clients, i), "the session is over");
+}
+
+void
+kd_gdb_server_free (KdGdbServer *server)
+{
+	if (!server)
+		return;
+	kd_gdb_server_close (server);
+	g_ptr_array_unref (server->clients);
+	g_free (server->path);
+	g_free (server);
+}

@@ -38,7 +38,8 @@ typedef struct {
 	KdGdbOutcome outcome;
 	gboolean busy;    /* a call's job is on its way */
 	gboolean waiting; /* for a stop */
-	gboolean others;  /* for that job */
+	gboolean others;  /* for that job: it is not the only one */
+	gboolean left;    /* nothing of it is in the machine: by that job */
 	unsigned nr_jobs;
 	guint read_source, write_source;
 } Client;
@@ -78,14 +79,14 @@ run_leave (KdSession *session, gpointer data)
 {
 	Client *client = data;
 
-	kd_gdb_stub_leave (client->stub, session, client->others);
+	client->left = kd_gdb_stub_leave (client->stub, session, client->others);
 }
 
-/* Frees one that is gone and has no job left. TRUE: it did. */
+/* Frees one that is gone, has left nothing behind and has no job. TRUE: it did. */
 static gboolean
 free_if_done (Client *client)
 {
-	if (client->fd >= 0 || client->nr_jobs > 0)
+	if (client->fd >= 0 || client->nr_jobs > 0 || (!client->left && !client->server->closed))
 		return FALSE;
 	g_ptr_array_remove (client->server->clients, client);
 	return TRUE;
@@ -174,6 +175,9 @@ run_call (KdSession *session, gpointer data)
 	g_string_truncate (client->reply, 0);
 	client->outcome = kd_gdb_stub_call (
 		client->stub, session, kd_rsp_server_call (client->rsp), client->reply);
+	/* Who hears that it is detached finds the machine so. */
+	if (client->outcome == KD_GDB_END)
+		run_leave (session, client);
 }
 
 static void
@@ -231,6 +235,7 @@ push_call (Client *client, KdJobFunc run)
 {
 	client->busy = TRUE;
 	client->waiting = FALSE;
+	client->others = nr_connected (client->server) > 1;
 	push (client, run, finish_call);
 }
 
@@ -244,6 +249,9 @@ kd_gdb_server_stopped (KdGdbServer *server)
 
 		if (client->fd >= 0 && client->waiting && !client->busy)
 			push_call (client, run_stop_reply);
+		/* The machine could not be stopped when it went. */
+		else if (client->fd < 0 && client->nr_jobs == 0)
+			push (client, run_leave, finish_other);
 	}
 }
 

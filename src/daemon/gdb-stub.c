@@ -28,6 +28,7 @@ struct KdGdbStub {
 	int resume_cpu;   /* of Hc; -1: all */
 	gboolean seen;    /* the client has asked for the first stop */
 	gboolean let_run; /* found running, or let run by this client */
+	gboolean orphan;  /* its client is gone, its breakpoints are not */
 	GArray *points;   /* Point */
 	GString *threads; /* qXfer:threads, made at its first piece */
 };
@@ -442,24 +443,43 @@ remove_point (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GStrin
 	g_string_assign (reply, "OK");
 }
 
-void
+/* It stands where only this client, which is gone, wanted it to. */
+static gboolean
+is_own_stop (const KdGdbStub *stub, KdTarget *target)
+{
+	const KdStop *stop = kd_target_last_stop (target);
+
+	return stop && stop->breakpoint && own_point (stub, stop->breakpoint);
+}
+
+gboolean
 kd_gdb_stub_leave (KdGdbStub *stub, KdSession *session, gboolean others)
 {
 	KdTarget *target = session->target;
+	g_autoptr (GError) error = NULL;
 	gboolean running, run;
 
 	if (!target || kd_target_state (target) == KD_TARGET_LOST)
-		return;
+		return TRUE;
 	running = kd_target_state (target) == KD_TARGET_RUNNING;
-	if (stub->points->len && running && !kd_target_stop (target, NULL))
-		return;
+	if (stub->points->len && running && !kd_target_stop (target, &error)) {
+		g_warning ("gdb server: %u breakpoints stay for now: %s", stub->points->len,
+			error->message);
+		/* Somebody else's from here on, and with the next stop gone. */
+		stub->let_run = FALSE;
+		stub->orphan = TRUE;
+		return FALSE;
+	}
+	run = running || (stub->let_run && !others) || (stub->orphan && is_own_stop (stub, target));
 	for (guint i = 0; i < stub->points->len; i++)
 		kd_target_break_delete (
 			target, g_array_index (stub->points, Point, i).number, NULL);
 	g_array_set_size (stub->points, 0);
-	run = running || (stub->let_run && !others);
-	if (run && kd_target_state (target) == KD_TARGET_STOPPED)
-		kd_target_cont (target, NULL);
+	stub->let_run = FALSE;
+	if (run && kd_target_state (target) == KD_TARGET_STOPPED &&
+		!kd_target_cont (target, &error))
+		g_warning ("gdb server: the machine stays stopped: %s", error->message);
+	return TRUE;
 }
 
 /* --- the rest --- */

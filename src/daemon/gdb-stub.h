@@ -30,5 +30,6 @@ KdGdbOutcome kd_gdb_stub_stop_reply (KdGdbStub *stub, KdSession *session, GStrin
 /*
  * Takes this client's breakpoints away. The machine goes on where this client found it running or
  * has let it run, unless `others` are there who may be looking at it.
+ * FALSE: it cannot be stopped now; to be called again at the next stop, if it is there by then.
  */
-void kd_gdb_stub_leave (KdGdbStub *stub, KdSession *session, gboolean others);
+gboolean kd_gdb_stub_leave (KdGdbStub *stub, KdSession *session, gboolean others);

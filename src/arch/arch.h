@@ -253,6 +253,21 @@ struct KdArch {
 	const char *thunk_prefix;
 	unsigned insn_align; /* instructions start at multiples of this */
 
+	/*
+	 * What the kernel patches for its tracer: bytes in front of the address in a record that it
+	 * writes too, and those of the call there. And how capstone spells what it puts elsewhere.
+	 */
+	unsigned ftrace_before, ftrace_len;
+	const char *nop_word, *break_word, *return_word;
+	const char *fence_word;   /* in front of an indirect branch; NULL: never */
+	const char *ftrace_entry; /* what it writes in front; NULL: nothing */
+	/* Where functions may jump instead of a return, and the variable that says where now. */
+	const char *return_thunk, *return_thunk_pointer;
+	/* An alternative's callback that writes nothing but such nops; NULL: there is none. */
+	const char *nops_callback;
+	/* What other callbacks write beside what was there; NULL-terminated; NULL: none are. */
+	const char *const *callback_words;
+
 	gboolean (*irqs_off) (KdRegGetFunc get, void *data);
 
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */

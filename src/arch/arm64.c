@@ -369,6 +369,13 @@ static const KdVectorLayout vectors = {.nr = VECTORS,
 	.regs = vector_regs,
 	.name = vector_name};
 
+/*
+ * KVM's addresses of its own (kvm/va_layout.c), workarounds against speculation
+ * (kernel/proton-pack.c), registers made constants.
+ */
+static const char *const callback_words[] = {"and", "ror", "add", "movz", "movk", "mov", "stp",
+	"br", "b", "hvc", "smc", "hint", "bti", NULL};
+
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
 	.gdb_architecture = "aarch64",
@@ -400,6 +407,14 @@ const KdArch kd_arch_arm64 = {
 	.irqs_off = irqs_off,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
+	.ftrace_before = 4,
+	.ftrace_len = 4,
+	.nop_word = "nop",
+	.break_word = "brk",
+	.return_word = "ret",
+	.ftrace_entry = "mov x9, x30",
+	.nops_callback = "alt_cb_patch_nops",
+	.callback_words = callback_words,
 	.vectors = &vectors,
 	.vector_at = vector_at,
 	.exit_vectors = exit_vectors,

@@ -265,6 +265,13 @@ const KdArch kd_arch_x86_64 = {
 	.vectors = &vectors,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
+	.ftrace_len = 5,
+	.nop_word = "nop",
+	.break_word = "int3",
+	.return_word = "ret",
+	.fence_word = "lfence",
+	.return_thunk = "__x86_return_thunk",
+	.return_thunk_pointer = "x86_return_thunk",
 	.monitor_command = "info registers -a",
 	.monitor_reg = monitor_reg,
 };

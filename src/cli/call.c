@@ -147,6 +147,20 @@ print_result (const KdCliOptions *options, const char *json, FILE *out)
 	fflush (out);
 }
 
+/* A command that answers a question says so: {"ok": false} is "no". */
+static int
+answer_status (const char *json)
+{
+	g_autoptr (JsonNode) node = strstr (json, "\"ok\":false") ? kd_call_parse (json) : NULL;
+	JsonNode *ok = NULL;
+
+	if (node && JSON_NODE_HOLDS_OBJECT (node))
+		ok = json_object_get_member (json_node_get_object (node), "ok");
+	if (!ok || !JSON_NODE_HOLDS_VALUE (ok) || json_node_get_value_type (ok) != G_TYPE_BOOLEAN)
+		return KD_EXIT_DONE;
+	return json_node_get_boolean (ok) ? KD_EXIT_DONE : KD_EXIT_FAILED;
+}
+
 int
 kd_call_command (KvmdbgConnection *connection, const KdCliOptions *options,
 	const char *const *words, FILE *out)
@@ -161,7 +175,7 @@ kd_call_command (KvmdbgConnection *connection, const KdCliOptions *options,
 	kd_interrupt_end (cancellable);
 	if (result) {
 		print_result (options, result, out);
-		return KD_EXIT_DONE;
+		return answer_status (result);
 	}
 	kd_call_print_error (options, error, error_json, out);
 	return kd_call_exit_status (error);

@@ -13,12 +13,17 @@ kd_answer_render (const KdCommand *command, const KdRenderOptions *options, Json
 {
 	g_autofree char *text = NULL;
 	JsonObject *both;
+	gboolean ok = TRUE;
 
 	if (!options->text)
 		return value;
 	text = kd_command_render (command, value, options->color, options->columns);
 	both = json_object_new();
 	kd_json_set_string (both, "text", text);
+	/* Which answer it was: the client's exit status. */
+	if (JSON_NODE_HOLDS_OBJECT (value) &&
+		kd_json_get_bool (json_node_get_object (value), "ok", TRUE, &ok, NULL) && !ok)
+		kd_json_set_bool (both, "ok", FALSE);
 	if (options->value)
 		json_object_set_member (both, "value", value);
 	else

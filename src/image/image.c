@@ -378,6 +378,18 @@ kd_image_section (const KdImage *image, const char *name, uint64_t *ret_addr, ui
 	return TRUE;
 }
 
+void
+kd_image_code_sections (const KdImage *image, KdSectionFunc func, void *data)
+{
+	for (unsigned i = 0; i < image->elf.nr_sections; i++) {
+		const KdElfSection *section = &image->elf.sections[i];
+
+		if ((section->flags & SHF_ALLOC) && (section->flags & SHF_EXECINSTR) &&
+			section->size && section->type != SHT_NOBITS)
+			func (section->name, section->addr, section->size, data);
+	}
+}
+
 const char *
 kd_image_section_name (const KdImage *image, uint64_t addr)
 {

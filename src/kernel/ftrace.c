@@ -7,14 +7,10 @@
 /* Tracers, perf events and live patches at once: tens. */
 #define OPS_MAX 4096
 
-typedef struct {
-	uint64_t start, size;
-	uint64_t origin; /* ftrace_caller or ftrace_regs_caller */
-} Copy;
-
 struct KdFtrace {
-	GArray *copies; /* of Copy, true for `generation` */
+	GArray *ops; /* of KdFtraceOps, true for `generation` */
 	uint64_t generation;
+	char *why; /* the list ends early; NULL: it does not */
 };
 
 void
@@ -22,73 +18,132 @@ kd_ftrace_free (KdFtrace *ftrace)
 {
 	if (!ftrace)
 		return;
-	g_array_unref (ftrace->copies);
+	g_array_unref (ftrace->ops);
+	g_free (ftrace->why);
 	g_free (ftrace);
 }
 
-static void
-add_copy (KdKernel *kernel, KdFtrace *ftrace, const KdObject *ops)
+static gboolean
+add_ops (KdFtrace *ftrace, const KdObject *object, GError **error)
 {
-	uint64_t flags = 0;
-	int64_t save_regs = 0;
-	Copy copy;
+	KdFtraceOps ops = {.addr = object->addr.value};
+	const struct {
+		const char *member;
+		uint64_t *ret;
+		gboolean optional; /* as the kernel's configuration has it */
+	} rows[] = {
+		{"func", &ops.func, FALSE},
+		{"flags", &ops.flags, FALSE},
+		{"saved_func", &ops.saved, TRUE},
+		{"trampoline", &ops.trampoline, TRUE},
+		{"trampoline_size", &ops.trampoline_size, TRUE},
+		{"direct_call", &ops.direct, TRUE},
+	};
 
-	if (!kd_object_member_u64 (ops, "trampoline", &copy.start, NULL) || !copy.start ||
-		!kd_object_member_u64 (ops, "trampoline_size", &copy.size, NULL) || !copy.size ||
-		!kd_object_member_u64 (ops, "flags", &flags, NULL))
-		return;
-	kd_image_enumerator (kernel->image, "FTRACE_OPS_FL_SAVE_REGS", &save_regs);
-	if (kd_kernel_symbol_addr (kernel,
-		    flags & (uint64_t)save_regs ? "ftrace_regs_caller" : "ftrace_caller",
-		    &copy.origin, NULL))
-		g_array_append_val (ftrace->copies, copy);
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+		if ((!rows[i].optional || kd_object_has_member (object, rows[i].member)) &&
+			!kd_object_member_u64 (object, rows[i].member, rows[i].ret, error))
+			return FALSE;
+	g_array_append_val (ftrace->ops, ops);
+	return TRUE;
 }
 
 /* ftrace_ops_list: linked by `next`, down to ftrace_list_end. */
-static void
-read_copies (KdKernel *kernel, KdFtrace *ftrace)
+static gboolean
+read_ops (KdKernel *kernel, KdFtrace *ftrace, GError **error)
 {
-	KdObject pointer, ops;
 	uint64_t addr, end = 0;
+	KdObject pointer, ops;
 	KdSymbol symbol;
 
-	g_array_set_size (ftrace->copies, 0);
-	if (!kd_image_symbol_by_name (kernel->image, "ftrace_ops_list", &symbol) ||
-		!kd_object_symbol (
-			kernel, "ftrace_ops_list", "struct ftrace_ops *", &pointer, NULL))
-		return;
+	if (!kd_image_symbol_by_name (kernel->image, "ftrace_ops_list", &symbol))
+		return TRUE;
+	if (!kd_object_symbol (kernel, "ftrace_ops_list", "struct ftrace_ops *", &pointer, error))
+		return FALSE;
 	kd_kernel_symbol_addr (kernel, "ftrace_list_end", &end, NULL);
 	for (unsigned i = 0; i < OPS_MAX; i++) {
-		if (!kd_object_u64 (&pointer, &addr, NULL) || addr == 0 || addr == end ||
-			!kd_object_deref (&pointer, &ops, NULL) ||
-			!kd_object_has_member (&ops, "trampoline"))
-			return;
-		add_copy (kernel, ftrace, &ops);
-		if (!kd_object_member (&ops, "next", &pointer, NULL))
-			return;
+		if (!kd_object_u64 (&pointer, &addr, error))
+			return FALSE;
+		if (addr == 0 || addr == end)
+			return TRUE;
+		if (!kd_object_deref (&pointer, &ops, error) || !add_ops (ftrace, &ops, error) ||
+			!kd_object_member (&ops, "next", &pointer, error))
+			return FALSE;
 	}
+	g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
+		"ftrace_ops_list: no end after %d", OPS_MAX);
+	return FALSE;
+}
+
+const GArray *
+kd_ftrace_ops (KdKernel *kernel, char **ret_why)
+{
+	uint64_t generation = kd_target_memory_generation (kernel->target);
+	g_autoptr (GError) error = NULL;
+
+	if (!kernel->ftrace) {
+		kernel->ftrace = g_new0 (KdFtrace, 1);
+		kernel->ftrace->ops = g_array_new (FALSE, FALSE, sizeof (KdFtraceOps));
+		kernel->ftrace->generation = generation - 1;
+	}
+	if (kernel->ftrace->generation != generation) {
+		g_array_set_size (kernel->ftrace->ops, 0);
+		g_clear_pointer (&kernel->ftrace->why, g_free);
+		if (!read_ops (kernel, kernel->ftrace, &error))
+			kernel->ftrace->why = g_strdup (error->message);
+	}
+	kernel->ftrace->generation = generation;
+	if (ret_why)
+		*ret_why = g_strdup (kernel->ftrace->why);
+	return kernel->ftrace->ops;
+}
+
+gboolean
+kd_ftrace_is_ops (KdKernel *kernel, uint64_t addr)
+{
+	static const char *const own[] = {"ftrace_nop_ops", "ftrace_list_ops", "ftrace_list_end"};
+	const GArray *ops = kd_ftrace_ops (kernel, NULL);
+	KdKernelSymbol symbol;
+
+	for (guint i = 0; i < ops->len; i++)
+		if (g_array_index (ops, KdFtraceOps, i).addr == addr)
+			return TRUE;
+	for (size_t i = 0; i < G_N_ELEMENTS (own); i++)
+		if (kd_kernel_symbol (kernel, own[i], &symbol) && symbol.addr == addr)
+			return TRUE;
+	return FALSE;
+}
+
+gboolean
+kd_ftrace_is_direct (KdKernel *kernel, uint64_t record_flags)
+{
+	int64_t direct;
+
+	return kd_image_enumerator (kernel->image, "FTRACE_FL_DIRECT", &direct) &&
+	       (record_flags & (uint64_t)direct);
 }
 
 gboolean
 kd_ftrace_origin (KdKernel *kernel, uint64_t addr, uint64_t *ret_origin)
 {
-	uint64_t generation = kd_target_memory_generation (kernel->target);
+	const GArray *all = kd_ftrace_ops (kernel, NULL);
+	int64_t save_regs = 0;
+	uint64_t origin;
 
-	if (!kernel->ftrace) {
-		kernel->ftrace = g_new0 (KdFtrace, 1);
-		kernel->ftrace->copies = g_array_new (FALSE, FALSE, sizeof (Copy));
-		kernel->ftrace->generation = generation - 1;
-	}
-	if (kernel->ftrace->generation != generation)
-		read_copies (kernel, kernel->ftrace);
-	kernel->ftrace->generation = generation;
-	for (guint i = 0; i < kernel->ftrace->copies->len; i++) {
-		const Copy *copy = &g_array_index (kernel->ftrace->copies, Copy, i);
+	for (guint i = 0; i < all->len; i++) {
+		const KdFtraceOps *ops = &g_array_index (all, KdFtraceOps, i);
 
-		if (addr >= copy->start && addr - copy->start < copy->size) {
-			*ret_origin = copy->origin + (addr - copy->start);
-			return TRUE;
-		}
+		if (!ops->trampoline || addr < ops->trampoline ||
+			addr - ops->trampoline >= ops->trampoline_size)
+			continue;
+		kd_image_enumerator (kernel->image, "FTRACE_OPS_FL_SAVE_REGS", &save_regs);
+		if (!kd_kernel_symbol_addr (kernel,
+			    ops->flags & (uint64_t)save_regs ? "ftrace_regs_caller"
+							     : "ftrace_caller",
+			    &origin, NULL))
+			return FALSE;
+		*ret_origin = origin + (addr - ops->trampoline);
+		return TRUE;
 	}
 	return FALSE;
 }

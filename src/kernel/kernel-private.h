@@ -5,9 +5,10 @@
 #include "kernel/kernel.h"
 
 typedef struct KdKernelOrc KdKernelOrc;
-typedef struct KdFtrace KdFtrace;       /* ftrace.c */
-typedef struct KdModules KdModules;     /* module.c */
-typedef struct KdTaskTypes KdTaskTypes; /* task.c: members of task_struct, found once */
+typedef struct KdFtrace KdFtrace;         /* ftrace.c */
+typedef struct KdPatchSites KdPatchSites; /* patch-sites.c */
+typedef struct KdModules KdModules;       /* module.c */
+typedef struct KdTaskTypes KdTaskTypes;   /* task.c: members of task_struct, found once */
 
 struct KdKernel {
 	KdTarget *target; /* borrowed */
@@ -28,10 +29,11 @@ struct KdKernel {
 	unsigned percpu_max;     /* elements of it */
 	KdVmLocateFunc vm_locate;
 	KdTaskTypes *task_types;
-	KdModules *modules; /* NULL: nothing asked for them yet */
-	KdFtrace *ftrace;   /* NULL: nothing asked yet */
-	KdKernelOrc *orc;   /* kernel-orc.c: read when first asked for */
-	struct {            /* tables of the process last read from, true for one stop */
+	KdModules *modules;        /* NULL: nothing asked for them yet */
+	KdFtrace *ftrace;          /* NULL: nothing asked yet */
+	KdPatchSites *patch_sites; /* the same */
+	KdKernelOrc *orc;          /* kernel-orc.c: read when first asked for */
+	struct {                   /* tables of the process last read from, true for one stop */
 		gboolean valid;
 		uint64_t generation;
 		int pid;
@@ -41,5 +43,6 @@ struct KdKernel {
 
 void kd_kernel_orc_free (KdKernelOrc *orc);
 void kd_ftrace_free (KdFtrace *ftrace);
+void kd_patch_sites_free (KdPatchSites *sites);
 void kd_modules_free (KdModules *modules);
 void kd_task_types_free (KdTaskTypes *types);

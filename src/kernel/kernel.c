@@ -256,6 +256,7 @@ kd_kernel_free (KdKernel *kernel)
 	g_clear_pointer (&kernel->orc, kd_kernel_orc_free);
 	g_clear_pointer (&kernel->modules, kd_modules_free);
 	g_clear_pointer (&kernel->ftrace, kd_ftrace_free);
+	g_clear_pointer (&kernel->patch_sites, kd_patch_sites_free);
 	g_clear_pointer (&kernel->image, kd_image_free);
 	g_clear_pointer (&kernel->extra_types, g_ptr_array_unref);
 	g_strfreev (kernel->debug_dirs);

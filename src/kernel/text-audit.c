@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "kernel/text-audit.h"
+
+#include <elf.h>
+#include <string.h>
+
+#include "base/cursor.h"
+#include "kernel/kernel-private.h"
+#include "kernel/patch-check.h"
+
+#define TEXT_MAX (256U << 20)
+/* An immediate operand behind an offset of 32 bits, at most. */
+#define TAIL_MAX 8
+#define WORD 4
+
+typedef struct {
+	KdKernel *kernel;
+	const KdPatchSites *sites;
+	uint64_t start, link; /* of the first byte */
+	size_t len;
+	uint8_t *now, *file;
+	uint64_t percpu, percpu_end; /* link time; equal: none */
+	KdTextFunc func;
+	void *data;
+	KdTextCounts *counts;
+} Audit;
+
+static void
+audit_clear (Audit *audit)
+{
+	g_free (audit->now);
+	g_free (audit->file);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Audit, audit_clear)
+
+const char *
+kd_text_cause_name (const KdTextDifference *difference)
+{
+	switch (difference->cause) {
+	case KD_TEXT_PATCHED:
+		return kd_patch_kind_name (difference->kind);
+	case KD_TEXT_RELOCATED:
+		return "relocation";
+	case KD_TEXT_UNEXPLAINED:
+		break;
+	}
+	return "unexplained";
+}
+
+typedef struct {
+	uint64_t offset;
+	uint64_t first; /* link time; in front of it is what runs before there are tables */
+	uint64_t init, init_end; /* freed after the boot */
+	GArray *ranges;
+} Ranges;
+
+static void
+add_range (const char *name, uint64_t addr, uint64_t size, void *data)
+{
+	Ranges *ranges = data;
+	const KdTextRange range = {addr + ranges->offset, addr + size + ranges->offset};
+
+	if (addr >= ranges->first && (addr + size <= ranges->init || addr >= ranges->init_end))
+		g_array_append_val (ranges->ranges, range);
+}
+
+GArray *
+kd_text_ranges (KdKernel *kernel)
+{
+	Ranges ranges = {.offset = kd_kernel_kaslr_offset (kernel),
+		.ranges = g_array_new (FALSE, FALSE, sizeof (KdTextRange))};
+	KdSymbol init, init_end, first;
+
+	if (kd_image_symbol_by_name (kernel->image, "_stext", &first))
+		ranges.first = first.addr;
+	if (kd_image_symbol_by_name (kernel->image, "__init_begin", &init) &&
+		kd_image_symbol_by_name (kernel->image, "__init_end", &init_end)) {
+		ranges.init = init.addr;
+		ranges.init_end = init_end.addr;
+	}
+	kd_image_code_sections (kernel->image, add_range, &ranges);
+	return ranges.ranges;
+}
+
+/* --- what the file says --- */
+
+/* What a position-independent kernel writes into itself at its start (.rela.dyn, RELATIVE). */
+static void
+relocate (Audit *audit)
+{
+	KdImage *image = audit->kernel->image;
+	uint64_t addr, size, at, info, addend;
+	const uint8_t *bytes;
+	KdCursor cursor;
+
+	if (!kd_image_section (image, ".rela.dyn", &addr, &size) ||
+		!(bytes = kd_image_bytes (image, addr, size)))
+		return;
+	cursor = kd_cursor_init (bytes, size, audit->kernel->arch->big_endian);
+	while (kd_cursor_next_u64 (&cursor, &at) && kd_cursor_next_u64 (&cursor, &info) &&
+		kd_cursor_next_u64 (&cursor, &addend)) {
+		if (ELF64_R_SYM (info) || at < audit->link || at - audit->link >= audit->len ||
+			audit->len - (at - audit->link) < sizeof addend)
+			continue;
+		addend += kd_kernel_kaslr_offset (audit->kernel);
+		addend = audit->kernel->arch->big_endian ? GUINT64_TO_BE (addend)
+							 : GUINT64_TO_LE (addend);
+		memcpy (audit->file + (at - audit->link), &addend, sizeof addend);
+	}
+}
+
+static uint32_t
+word_at (const Audit *audit, const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy (&word, bytes, WORD);
+	return audit->kernel->arch->big_endian ? GUINT32_FROM_BE (word) : GUINT32_FROM_LE (word);
+}
+
+/*
+ * The bytes from `at` on, which the first difference lies in, hold an address of the image that
+ * KASLR moved; or an offset from there to what it does not move (per-CPU variables, where they
+ * begin at 0). For kernels that do not keep their relocations.
+ */
+static gboolean
+is_relocated_word (const Audit *audit, size_t at)
+{
+	uint32_t now = word_at (audit, audit->now + at), file = word_at (audit, audit->file + at);
+	uint32_t offset = (uint32_t)kd_kernel_kaslr_offset (audit->kernel);
+	uint64_t value = (uint64_t)(int64_t)(int32_t)file;
+
+	if (now - file == offset)
+		return value >= audit->kernel->link_base && value <= audit->kernel->link_end;
+	if (file - now != offset)
+		return FALSE;
+	for (unsigned tail = 0; tail <= TAIL_MAX; tail++) {
+		uint64_t target = audit->link + at + WORD + tail + value;
+
+		if (target >= audit->percpu && target < audit->percpu_end)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Behind the relocated word that `at` is the first other byte of; 0: it is none. */
+static size_t
+behind_relocated (const Audit *audit, size_t at)
+{
+	if (!kd_kernel_kaslr_offset (audit->kernel))
+		return 0;
+	for (size_t back = 0; back < WORD && back <= at; back++)
+		if (at - back + WORD <= audit->len && is_relocated_word (audit, at - back))
+			return at - back + WORD;
+	return 0;
+}
+
+/* --- differences --- */
+
+static void
+tell (Audit *audit, KdTextDifference *difference, size_t at, size_t end)
+{
+	difference->addr = audit->start + at;
+	difference->len = end - at;
+	difference->now = audit->now + at;
+	difference->file = audit->file + at;
+	switch (difference->cause) {
+	case KD_TEXT_UNEXPLAINED:
+		audit->counts->nr_unexplained++;
+		break;
+	case KD_TEXT_RELOCATED:
+		audit->counts->nr_relocated++;
+		break;
+	case KD_TEXT_PATCHED:
+		audit->counts->nr_patched[difference->kind]++;
+		break;
+	}
+	if (audit->func)
+		audit->func (difference, audit->data);
+}
+
+/* Behind the site that explains the other byte at `at`; 0: none does. */
+static size_t
+behind_patched (Audit *audit, size_t at)
+{
+	uint64_t addr = audit->start + at;
+	int i;
+
+	for (unsigned from = 0; (i = kd_patch_sites_next (audit->sites, addr, from)) >= 0;
+		from = (unsigned)i + 1) {
+		const KdPatchSite *site = kd_patch_site (audit->sites, (unsigned)i);
+		g_autofree char *words = NULL;
+		KdTextDifference difference = {.cause = KD_TEXT_PATCHED, .kind = site->kind};
+		size_t start = (size_t)(site->addr - audit->start);
+		const KdPatchBytes bytes = {
+			site, audit->now + start, audit->file + start, audit->len - start};
+
+		/* It may begin or end in front of or behind the range. */
+		if (site->addr < audit->start || audit->len - start < site->len ||
+			!kd_patch_site_allows (audit->kernel, &bytes, &words))
+			continue;
+		difference.words = words;
+		tell (audit, &difference, start, start + site->len);
+		return start + site->len;
+	}
+	return 0;
+}
+
+/* Up to where bytes are the same again, or a site begins. */
+static size_t
+add_unexplained (Audit *audit, size_t at)
+{
+	KdTextDifference difference = {.cause = KD_TEXT_UNEXPLAINED};
+	int site = kd_patch_sites_next (audit->sites, audit->start + at, 0);
+	size_t end;
+
+	at -= (audit->start + at) % audit->kernel->arch->insn_align;
+	end = at + 1;
+	if (site >= 0) {
+		difference.has_site = TRUE;
+		difference.kind = kd_patch_site (audit->sites, (unsigned)site)->kind;
+	}
+	while (end < audit->len && end - at < KD_INSN_BYTES_MAX &&
+		(audit->now[end] != audit->file[end] ||
+			(audit->start + end) % audit->kernel->arch->insn_align) &&
+		(site >= 0) == (kd_patch_sites_next (audit->sites, audit->start + end, 0) >= 0))
+		end++;
+	tell (audit, &difference, at, end);
+	return end;
+}
+
+static void
+compare (Audit *audit)
+{
+	for (size_t at = 0; at < audit->len;) {
+		size_t part = MIN (audit->len - at, 64), end;
+
+		if (memcmp (audit->now + at, audit->file + at, part) == 0) {
+			at += part;
+			continue;
+		}
+		while (audit->now[at] == audit->file[at])
+			at++;
+		if ((end = behind_relocated (audit, at)) > at) {
+			KdTextDifference difference = {.cause = KD_TEXT_RELOCATED};
+
+			tell (audit, &difference, end - WORD, end);
+		} else if ((end = behind_patched (audit, at)) <= at)
+			end = add_unexplained (audit, at);
+		at = end;
+	}
+}
+
+gboolean
+kd_text_audit (KdKernel *kernel, uint64_t start, uint64_t end, KdTextFunc func, void *data,
+	KdTextCounts *counts, GError **error)
+{
+	g_auto (Audit) audit = {
+		.kernel = kernel, .start = start, .func = func, .data = data, .counts = counts};
+	KdSymbol percpu, percpu_end;
+	const uint8_t *bytes;
+
+	if (kernel->image_why) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"there is no file to compare with: %s", kernel->image_why);
+		return FALSE;
+	}
+	if (end <= start || end - start > TEXT_MAX ||
+		!kd_kernel_link_addr (kernel, start, &audit.link) ||
+		!(bytes = kd_image_bytes (kernel->image, audit.link, (size_t)(end - start)))) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
+			"no code of the kernel's image");
+		return FALSE;
+	}
+	audit.len = (size_t)(end - start);
+	audit.now = g_try_malloc (audit.len);
+	audit.file = g_try_malloc (audit.len);
+	if (!audit.now || !audit.file) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE, "no memory for it");
+		return FALSE;
+	}
+	if (!kd_kernel_read (kernel, kd_addr_kernel (start), audit.now, audit.len, error))
+		return FALSE;
+	if (kd_image_symbol_by_name (kernel->image, "__per_cpu_start", &percpu) &&
+		kd_image_symbol_by_name (kernel->image, "__per_cpu_end", &percpu_end)) {
+		audit.percpu = percpu.addr;
+		audit.percpu_end = percpu_end.addr;
+	}
+	audit.sites = kd_kernel_patch_sites (kernel);
+	memcpy (audit.file, bytes, audit.len);
+	relocate (&audit);
+	counts->bytes += audit.len;
+	compare (&audit);
+	return TRUE;
+}

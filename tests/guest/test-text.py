@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The code of a real host beside its file's: every difference explained, whatever tracer is on, and no other byte.
+
+The witnesses are the kernel's own files (enabled_functions, current_tracer), and bytes that the test changes itself.
+"""
+
+import argparse
+import json
+import pathlib
+import sys
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import expect, expect_equal, number  # noqa: E402
+
+TRACING = "/sys/kernel/tracing"
+# Any function of plain C will do.
+FUNCTION = "kmem_cache_alloc"
+
+
+class Host:
+    def __init__(self, args):
+        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None)
+        self.kvmdbg = harness.Kvmdbg(args.build)
+        done = self.kvmdbg.attach(self.machine)
+        expect(done.status == 0, str(done))
+
+    def close(self):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def shell(self, *commands):
+        """Output of each of them in the machine, which is stopped again when they are done."""
+        self.kvmdbg.call("cont")
+        out = [self.machine.output(command) for command in commands]
+        self.kvmdbg.call("stop")
+        return out
+
+    def text(self, *args):
+        """What `text` says, and its exit status, which must be that of its answer."""
+        done = self.kvmdbg.run("--json", "text", *args)
+        expect(done.status in (0, 1) and done.out, str(done))
+        found = json.loads(done.out)
+        expect_equal(done.status, 0 if found["nr_unexplained"] == 0 else 1, "exit status")
+        return found
+
+
+def whole(host):
+    """All code, or what is not explained of it."""
+    found = host.text("--all")
+    expect(found["ok"] and not found["differences"] and not found["tables_missing"], f"{found!r:.3000}")
+    return found
+
+
+def off(host):
+    found = whole(host)
+    expect(found["bytes"] > 4 << 20, f"{found}")
+    expect(found["causes"].get("alternative") and found["causes"].get("ftrace"), f"{found}")
+
+
+def changed(host):
+    """One byte of a function that no table has, and one of each kind of place that the kernel patches itself."""
+    insns = host.kvmdbg.call("dis", FUNCTION)["insns"]
+    text = host.text(FUNCTION)
+    known = [range(number(row["addr"]), number(row["addr"]) + row["length"]) for row in text["differences"]]
+    plain = next(insn for insn in reversed(insns)
+                 if not insn.get("was") and not any(number(insn["addr"]) in part for part in known))
+    places = {"unexplained": number(plain["addr"])}
+    for cause in host.text("--all")["causes"]:
+        if cause != "relocation":
+            row = host.text("--all", "--cause", cause)["differences"][0]
+            places[cause] = number(row["addr"]) + row["length"] - 1
+    for cause, place in places.items():
+        old = bytes.fromhex(host.kvmdbg.call("mem", hex(place), "1")["bytes"])
+        # No instruction of a patched place has this bit another way.
+        new = bytes([old[0] ^ 0x20])
+        host.kvmdbg.call("write", hex(place), "--bytes", new.hex())
+        try:
+            found = host.text("--all")
+        finally:
+            host.kvmdbg.call("write", hex(place), "--bytes", old.hex())
+        rows = [(number(row["addr"]), row["length"]) for row in found["differences"]]
+        # All of a place that the kernel patches is in doubt then.
+        expect(any(addr <= place < addr + length for addr, length in rows) and
+               all(abs(addr - place) < 64 for addr, _ in rows) and not found["ok"],
+               f"{cause}: a byte changed at {place:#x}: {found['differences']}")
+    whole(host)
+
+
+def tracer(host, name):
+    host.shell(f"[ -e {TRACING}/current_tracer ] || mount -t tracefs nodev {TRACING}",
+               f"echo {name} > {TRACING}/current_tracer")
+    try:
+        whole(host)
+    finally:
+        host.shell(f"echo nop > {TRACING}/current_tracer")
+    whole(host)
+
+
+def refusals(host):
+    host.kvmdbg.refused(2, "either", "text", "--all", FUNCTION)
+    host.kvmdbg.refused(1, "no function", "text", "0x1000")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--arch", default="arm64")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--qemu", default="7.2")
+    parser.add_argument("--mode", default=None)
+    parser.add_argument("--only", help="only cases whose name matches")
+    args = parser.parse_args()
+    tap = harness.Tap(args.only)
+    try:
+        host = Host(args)
+    except (machines.MachineError, machines.assets.AssetError, harness.Failure) as error:
+        print(f"Bail out! {error}")
+        return 1
+    try:
+        where = f"/text/{args.arch}/{args.kernel}"
+        for case in (off, changed, refusals):
+            tap.case(f"{where}/{case.__name__}", case, host)
+        for name in ("function", "function_graph"):
+            tap.case(f"{where}/{name}", tracer, host, name)
+    finally:
+        host.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -171,6 +171,18 @@ typedef struct {
 	gboolean (*gate) (const uint8_t *entry, uint64_t *ret_target, char **ret_words);
 } KdVectorLayout;
 
+/*
+ * How gdb is told which bits of a pointer are a signature: a feature of target.xml with the mask of
+ * data and code pointers of the lower half, then of the upper.
+ */
+typedef struct {
+	const char *feature;
+	struct {
+		const char *name;
+		uint64_t bits; /* of KdArch.pac_mask(), those that this register may have */
+	} regs[4];
+} KdArchGdbPac;
+
 /* Bytes of the longest instruction of any instruction set here. */
 #define KD_INSN_BYTES_MAX 16
 #define KD_EXIT_VECTORS_MAX 8
@@ -215,6 +227,8 @@ struct KdArch {
 	uint64_t (*pac_mask) (unsigned va_bits);
 	/* Kernel address with the signature bits replaced by what they must be. */
 	uint64_t (*strip_pac) (uint64_t value, uint64_t pac_mask);
+
+	const KdArchGdbPac *gdb_pac; /* NULL: no signatures */
 
 	const KdArchLinux *linux_layout;
 

@@ -233,6 +233,11 @@ strip_pac (uint64_t value, uint64_t mask)
 	return value & (1ULL << 55) ? value | mask : value & ~mask;
 }
 
+/* GDB manual, "AArch64 Features". User space has its top byte for itself. */
+static const KdArchGdbPac gdb_pac = {"org.gnu.gdb.aarch64.pauth_v2",
+	{{"pauth_dmask", UINT64_MAX >> 8}, {"pauth_cmask", UINT64_MAX >> 8},
+		{"pauth_dmask_high", UINT64_MAX}, {"pauth_cmask_high", UINT64_MAX}}};
+
 static uint32_t
 insn_at (const uint8_t *code)
 {
@@ -395,6 +400,7 @@ const KdArch kd_arch_arm64 = {
 	.describe_leaf = kd_arm64_describe_leaf,
 	.pac_mask = pac_mask,
 	.strip_pac = strip_pac,
+	.gdb_pac = &gdb_pac,
 	.linux_layout = &kd_arm64_linux,
 	.call_before = call_before,
 	.disasm_arch = CS_ARCH_ARM64,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "daemon/gdb-pac.h"
 #include "kernel/task.h"
 
 #define SIGNAL_INT 2
@@ -282,39 +283,105 @@ reg_by_number (KdSession *session, guint number)
 	return NULL;
 }
 
+/* Its register of return addresses is read without signature, as memory is. */
+static gboolean
+is_link_reg (KdSession *session, const KdRegInfo *info)
+{
+	const char *lr = kd_target_arch (session->target)->lr;
+
+	return lr && strcmp (info->name, lr) == 0;
+}
+
+static uint64_t
+from_bytes (const uint8_t *bytes, size_t len)
+{
+	uint64_t value = 0;
+
+	for (size_t i = len; i-- > 0;)
+		value = value << 8 | bytes[i];
+	return value;
+}
+
+static void
+strip_link (KdSession *session, uint8_t bytes[8])
+{
+	uint64_t value;
+
+	if (kd_gdb_pac_strip (session, from_bytes (bytes, 8), &value))
+		for (unsigned i = 0; i < 8; i++)
+			bytes[i] = (uint8_t)(value >> 8 * i);
+}
+
 static void
 read_reg (const KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
 	const KdRegInfo *info = reg_by_number (session, call->number);
 	uint8_t bytes[KD_REG_BYTES_MAX];
-	size_t len;
+	uint64_t value;
+	size_t len = 8;
 
-	if (!info)
+	if (!info && kd_gdb_pac_reg (session, call->number, &value)) {
+		for (unsigned i = 0; i < 8; i++)
+			bytes[i] = (uint8_t)(value >> 8 * i);
+	} else if (!info) {
 		g_string_assign (reply, E_INVALID);
-	else if (!kd_target_reg_get_bytes (
-			 session->target, stub->cpu, info->stub_name, bytes, &len, NULL))
+		return;
+	} else if (!kd_target_reg_get_bytes (
+			   session->target, stub->cpu, info->stub_name, bytes, &len, NULL)) {
 		g_string_assign (reply, E_PERM);
-	else
-		kd_hex_append (reply, bytes, len);
+		return;
+	} else if (is_link_reg (session, info) && len == 8)
+		strip_link (session, bytes);
+	kd_hex_append (reply, bytes, len);
+}
+
+/*
+ * A client that puts back what it has read (after a call of a function) would take the signature
+ * off for good.
+ */
+static gboolean
+is_there_signed (const KdGdbStub *stub, KdSession *session, const KdRegInfo *info, uint64_t value)
+{
+	uint64_t now, stripped;
+
+	return is_link_reg (session, info) &&
+	       kd_target_reg_get (session->target, stub->cpu, info->stub_name, &now, NULL) &&
+	       kd_gdb_pac_strip (session, now, &stripped) && stripped == value;
 }
 
 static void
 write_reg (const KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
 	const KdRegInfo *info = reg_by_number (session, call->number);
-	uint64_t value = 0;
+	uint64_t value;
 
 	if (!info || info->bits > 64 || call->bytes->len > 8) {
 		g_string_assign (reply, E_INVALID);
 		return;
 	}
-	for (guint i = call->bytes->len; i-- > 0;)
-		value = value << 8 | call->bytes->data[i];
+	value = from_bytes (call->bytes->data, call->bytes->len);
 	/* A write that is dropped is told: the stub itself says OK. */
-	g_string_assign (
-		reply, kd_target_reg_set (session->target, stub->cpu, info->stub_name, value, NULL)
-			       ? "OK"
-			       : E_PERM);
+	g_string_assign (reply, is_there_signed (stub, session, info, value) ||
+						kd_target_reg_set (session->target, stub->cpu,
+							info->stub_name, value, NULL)
+					? "OK"
+					: E_PERM);
+}
+
+static void
+strip_link_of_all (KdSession *session, GByteArray *bytes)
+{
+	unsigned nr;
+	const KdRegInfo *infos = kd_target_reg_infos (session->target, &nr);
+	size_t at = 0;
+
+	for (unsigned i = 0; i < nr && at + 8 <= bytes->len; i++) {
+		if (is_link_reg (session, &infos[i]) && infos[i].bits == 64) {
+			strip_link (session, bytes->data + at);
+			return;
+		}
+		at += infos[i].bits / 8;
+	}
 }
 
 static void
@@ -322,10 +389,12 @@ read_regs (const KdGdbStub *stub, KdSession *session, GString *reply)
 {
 	g_autoptr (GByteArray) bytes = g_byte_array_new();
 
-	if (kd_target_reg_get_all (session->target, stub->cpu, bytes, NULL))
-		kd_hex_append (reply, bytes->data, bytes->len);
-	else
+	if (!kd_target_reg_get_all (session->target, stub->cpu, bytes, NULL)) {
 		g_string_assign (reply, E_PERM);
+		return;
+	}
+	strip_link_of_all (session, bytes);
+	kd_hex_append (reply, bytes->data, bytes->len);
 }
 
 /* --- memory --- */
@@ -365,6 +434,7 @@ read_mem (const KdGdbStub *stub, KdSession *session, const KdRspCall *call, GStr
 		}
 		len = part;
 	}
+	kd_gdb_pac_strip_memory (session, call->addr, buf, len);
 	if (call->binary) {
 		g_string_append_c (reply, 'b');
 		g_string_append_len (reply, (const char *)buf, (gssize)len);
@@ -526,12 +596,10 @@ xfer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply
 			make_threads_xml (stub, session);
 		append_piece (reply, stub->threads->str, stub->threads->len, call);
 	} else if (strcmp (call->text->str, "features") == 0) {
-		g_autofree char *text = NULL;
-		size_t len;
+		g_autofree char *text = kd_gdb_pac_description (session, call->annex->str);
 
-		text = kd_target_description (session->target, call->annex->str, &len, NULL);
 		if (text)
-			append_piece (reply, text, len, call);
+			append_piece (reply, text, strlen (text), call);
 		else
 			g_string_assign (reply, "E00");
 	}

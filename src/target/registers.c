@@ -22,6 +22,7 @@ fetch_annex (const char *annex, size_t *ret_len, gpointer data, GError **error)
 	}
 	*ret_len = whole->len;
 	g_byte_array_append (whole, (const uint8_t *)"", 1);
+	g_hash_table_insert (target->documents, g_strdup (annex), g_strdup ((char *)whole->data));
 	return (char *)g_byte_array_free (g_steal_pointer (&whole), FALSE);
 }
 
@@ -55,6 +56,7 @@ kd_target_registers_init (KdTarget *target, GError **error)
 	GError *why = NULL;
 	guint nr;
 
+	target->documents = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
 	target->layout = kd_reg_layout_fetch (fetch_annex, target, &why);
 	if (!target->layout) {
 		kd_rsp_link_propagate (error, why);
@@ -108,6 +110,7 @@ kd_target_registers_clear (KdTarget *target)
 	g_free (target->infos);
 	g_clear_pointer (&target->by_name, g_hash_table_unref);
 	kd_reg_layout_free (target->layout);
+	g_clear_pointer (&target->documents, g_hash_table_unref);
 }
 
 const KdRegInfo *
@@ -397,17 +400,8 @@ kd_target_reg_get_all (KdTarget *target, unsigned cpu, GByteArray *into, GError 
 	return TRUE;
 }
 
-char *
-kd_target_description (KdTarget *target, const char *annex, size_t *ret_len, GError **error)
+const char *
+kd_target_description (const KdTarget *target, const char *annex)
 {
-	GError *why = NULL;
-	char *text;
-
-	if (!kd_target_check_stopped (target, error))
-		return NULL;
-	text = fetch_annex (annex, ret_len, target, &why);
-	if (!text)
-		kd_rsp_link_propagate (error, why);
-	kd_target_result (target, text != NULL);
-	return text;
+	return g_hash_table_lookup (target->documents, annex);
 }

@@ -48,6 +48,7 @@ struct KdTarget {
 	GCancellable *cancellable;
 
 	const KdArch *arch;
+	GHashTable *documents; /* of the stub's description: annex → text */
 	KdRegLayout *layout;
 	KdRegInfo *infos;    /* in the layout's order */
 	GHashTable *by_name; /* lower-case name → index + 1 */

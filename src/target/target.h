@@ -147,9 +147,9 @@ gboolean kd_target_reg_set (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
 /* The stub's bytes of all registers it gives at once (`g`), for who serves them on; appended. */
 gboolean kd_target_reg_get_all (KdTarget *target, unsigned cpu, GByteArray *into, GError **error);
-/* One document of the stub's description ("target.xml" and what it includes). New, NUL behind it.
- */
-char *kd_target_description (KdTarget *target, const char *annex, size_t *ret_len, GError **error);
+/* One document of the stub's description ("target.xml" and what it includes), also while it runs;
+ * NULL: there is none. */
+const char *kd_target_description (const KdTarget *target, const char *annex);
 /* Mode from registers; UNKNOWN when the machine runs. */
 KdCpuState kd_target_cpu_state (KdTarget *target, unsigned cpu);
 /* KdArch.regime on the CPU's registers. */

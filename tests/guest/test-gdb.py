@@ -92,7 +92,7 @@ class Host:
         """A gdb on our server."""
         gdb = Gdb(["gdb-multiarch", "-nx", "-q", str(self.machine.vmlinux)])
         text = gdb.run(f"target remote {self.socket}", 600)
-        expect("Remote debugging using" in text, text)
+        expect("Remote debugging using" in text and "Thread 1." in gdb.run("info threads"), text)
         return gdb
 
     def pc(self, cpu):
@@ -135,6 +135,93 @@ def breakpoint(host):
         expect_equal(len(host.kvmdbg.call("breaks")), 0, "breakpoints while gdb is stopped")
 
 
+def backtrace(host):
+    """Up to the system call, and the functions that kvmdbg sees."""
+    with host.gdb() as gdb:
+        gdb.run(f"hbreak {HOT}")
+        gdb.run("continue")
+        cpu = host.kvmdbg.call("status")["stop"]["cpu"]
+        text = gdb.run("bt")
+        frames = host.kvmdbg.call("bt", "--cpu", cpu)[0]["frames"]
+        names = [frame["symbol"] for frame in frames if frame["symbol"] and not frame["inlined"]]
+        expect(CALLER[host.args.arch] in names, f"{names}")
+        for name in names[:names.index(CALLER[host.args.arch]) + 1]:
+            expect(re.search(rf"\b{name}\b", text), f"{name} is not in {text}")
+
+
+def steps(host):
+    """stepi and nexti, one CPU alone."""
+    with host.gdb() as gdb:
+        gdb.run(f"hbreak {HOT}")
+        gdb.run("continue")
+        stop = host.kvmdbg.call("status")["stop"]
+        others = [host.pc(cpu) for cpu in range(2) if cpu != stop["cpu"]]
+        seen = {gdb.value("$pc")}
+        for _ in range(6):
+            gdb.run("stepi")
+            seen.add(gdb.value("$pc"))
+            expect_equal(gdb.value("$pc"), host.pc(stop["cpu"]), "pc")
+        expect(len(seen) > 4, f"{seen}")
+        text = gdb.run("stepi 20")
+        expect("SIG" not in text and "rror" not in text, text)
+        expect_equal([host.pc(cpu) for cpu in range(2) if cpu != stop["cpu"]], others, "the other CPU")
+
+
+def finish(host):
+    """Out of a function, to the caller whose address may be signed."""
+    with host.gdb() as gdb:
+        gdb.run(f"hbreak {HOT}")
+        gdb.run("continue")
+        gdb.run("delete")
+        text = gdb.run("finish")
+        expect("Run till exit" in text, text)
+        name = gdb.run("info symbol $pc")
+        expect(re.search(rf"^(\(gdb\) )*({CALLER[host.args.arch]}|__se_sys_ioctl|__do_sys_ioctl) \+", name, re.MULTILINE), name)
+
+
+def watchpoint(host):
+    """What changes with each tick."""
+    with host.gdb() as gdb:
+        gdb.run("watch -l jiffies_64")
+        values = []
+        for _ in range(3):
+            text = gdb.run("continue")
+            match = re.search(r"Old value = (\d+)\s+New value = (\d+)", text)
+            expect("Hardware watchpoint" in text and match, text)
+            values += [int(match[1]), int(match[2])]
+        expect(values == sorted(values) and values[0] < values[-1], f"{values}")
+        expect_equal(number(host.kvmdbg.call("print", "jiffies_64")["value"]), values[-1], "jiffies_64")
+
+
+def interrupt(host):
+    """Ctrl-C, and the machine goes on at the next continue."""
+    with host.gdb() as gdb:
+        for n in range(3):
+            gdb.send("continue")
+            deadline = time.monotonic() + 20
+            while not host.running():
+                expect(time.monotonic() < deadline, f"{n}: does not run")
+                time.sleep(0.05)
+            time.sleep(0.3)
+            gdb.process.send_signal(signal.SIGINT)
+            text = gdb.wait(30)
+            expect("SIGINT" in text, f"{n}: {text}")
+            expect(not host.running(), f"{n}: runs")
+
+
+def monitor(host):
+    """kvmdbg's commands by gdb's monitor, with and without the name in front."""
+    with host.gdb() as gdb:
+        release = host.machine.info["release"]
+        expect(release in gdb.run("monitor kvmdbg status"), "monitor kvmdbg status")
+        expect(release in gdb.run("monitor status"), "monitor status")
+        text = gdb.run("monitor kvmdbg vms")
+        expect("nested0" in text, text)
+        expect("no command" in gdb.run("monitor kvmdbg nonsense") or "nonsense" in gdb.run("monitor nonsense"), "nonsense")
+        expect("not from here" in gdb.run("monitor kvmdbg detach"), "detach")
+        expect_equal(len(host.kvmdbg.call("vms")), 1, "VMs")
+
+
 def detach(host):
     """gdb's breakpoints go with it, and the machine runs."""
     with host.gdb() as gdb:
@@ -163,7 +250,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (attach, breakpoint, detach):
+        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, detach):
             tap.case(f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

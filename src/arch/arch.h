@@ -4,6 +4,8 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "arch/bits.h"
+
 /*
  * What one instruction set means to a debugger, behind one record. Everything above asks this
  * record; no other file outside the per-ISA ones knows an ISA's name.
@@ -190,6 +192,31 @@ typedef struct {
 /* Bytes in front of a return address that hold any call of any instruction set here. */
 #define KD_CALL_BYTES_MAX 8
 
+typedef struct {
+	const char *title;        /* NULL ends */
+	const char *const *names; /* NULL-terminated */
+} KdSysregGroup;
+
+/* System registers by the names the architecture's manual has for them. */
+typedef struct {
+	const KdSysregGroup *groups; /* those that tell what a hypervisor does */
+	gboolean has_levels;         /* registers belong to exception levels */
+	/* Level a register belongs to ("SCTLR_EL12": 1); -1: to none. */
+	int (*level) (const char *name);
+	/* TRUE: `name` is one level's register of what `base` says without a level. */
+	gboolean (*is_level_of) (const char *name, const char *base);
+	/* Its own value, wherever the stub shows another register's under the name; FALSE: none. */
+	gboolean (*read) (const char *name, KdRegGetFunc get, void *data, uint64_t *ret_value);
+	/* The translation regime it rules at this stop, and whose that is: static; NULL: none. */
+	const char *(*regime) (
+		const char *name, const KdCpuState *state, KdRegGetFunc get, void *data);
+	/* Its bits as they are laid out now; NULL: it has none. */
+	const KdBitField *(*fields) (
+		const char *name, uint64_t value, KdRegGetFunc get, void *data);
+	/* What it says, in words and names of bits: new string; NULL: a number and no more. */
+	char *(*to_string) (const char *name, uint64_t value, KdRegGetFunc get, void *data);
+} KdSysregs;
+
 struct KdArch {
 	const char *name;             /* "arm64" */
 	const char *gdb_architecture; /* target.xml's: "aarch64" */
@@ -303,6 +330,8 @@ struct KdArch {
 	const char *monitor_command;
 	gboolean (*monitor_reg) (
 		const char *text, unsigned cpu, const char *name, uint64_t *ret_value);
+
+	const KdSysregs *sysregs;
 };
 
 extern const KdArch kd_arch_arm64;

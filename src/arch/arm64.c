@@ -83,12 +83,8 @@ get_or_zero (KdRegGetFunc get, void *data, const char *name)
 	return get (data, name, &value) ? value : 0;
 }
 
-/*
- * A guest's stage 1 and 2 are loaded. VHE: HCR_EL2.TGE is clear only then. nVHE: pKVM gives its
- * host a stage 2 too, but takes interrupts at EL2 for a guest only (kvm_arm.h, HCR_GUEST_FLAGS).
- */
-static gboolean
-is_guest_loaded (uint64_t hcr)
+gboolean
+kd_arm64_is_guest_loaded (uint64_t hcr)
 {
 	if (!(hcr & HCR_VM))
 		return FALSE;
@@ -117,7 +113,7 @@ cpu_state (KdRegGetFunc get, void *data)
 		state.mode = KD_CPU_MODE_FIRMWARE;
 	else if (state.el == 2)
 		state.mode = hcr & HCR_E2H ? KD_CPU_MODE_KERNEL : KD_CPU_MODE_HYP;
-	else if (is_guest_loaded (hcr))
+	else if (kd_arm64_is_guest_loaded (hcr))
 		state.mode = KD_CPU_MODE_GUEST;
 	else
 		state.mode = state.el == 0 ? KD_CPU_MODE_USER : KD_CPU_MODE_KERNEL;
@@ -188,7 +184,7 @@ regime (KdRegimeKind kind, KdRegGetFunc get, void *data, KdRegime *ret_regime)
 {
 	uint64_t hcr = get_or_zero (get, data, "HCR_EL2");
 	gboolean e2h = (hcr & HCR_E2H) != 0;
-	gboolean guest_loaded = is_guest_loaded (hcr);
+	gboolean guest_loaded = kd_arm64_is_guest_loaded (hcr);
 	gboolean upper = kind == KD_REGIME_KERNEL || kind == KD_REGIME_GUEST_KERNEL;
 	uint64_t sctlr, tcr, ttbr;
 
@@ -424,4 +420,5 @@ const KdArch kd_arch_arm64 = {
 	.vectors = &vectors,
 	.vector_at = vector_at,
 	.exit_vectors = exit_vectors,
+	.sysregs = &kd_arm64_sysregs,
 };

@@ -44,8 +44,19 @@ char *kd_arm64_syndrome_to_string (uint64_t esr);
 /* The guest-physical address that an abort from a lower level was for; FALSE: none is known. */
 gboolean kd_arm64_fault_ipa (uint64_t esr, uint64_t far, uint64_t hpfar, uint64_t *ret_ipa);
 /*
- * Names of the set bits of "HCR_EL2", "HCRX_EL2", "MDCR_EL2", "CPTR_EL2", or "CPTR_EL2 (E2H)" for
- * its layout with HCR_EL2.E2H: "VM|IMO|BSU=1", "0x…" for what has no name. New string; NULL: no
- * such register here.
+ * Bits of a register by its name; "CPTR_EL2 (E2H)", and so with SCTLR, TCR and CNTHCTL, for its
+ * layout with HCR_EL2.E2H; "PSTATE" and "PSTATE (AArch32)", of any SPSR too. NULL: no such register
+ * here.
+ */
+const KdBitField *kd_arm64_bits (const char *reg);
+/*
+ * Names of its set bits: "VM|IMO|BSU=1", "0x…" for what has no name. New string; NULL: as above.
  */
 char *kd_arm64_bits_to_string (const char *reg, uint64_t value);
+/*
+ * A guest's stage 1 and 2 are loaded, by HCR_EL2. VHE: TGE is clear only then. nVHE: pKVM gives its
+ * host a stage 2 too, but takes interrupts at EL2 for a guest only (kvm_arm.h, HCR_GUEST_FLAGS).
+ */
+gboolean kd_arm64_is_guest_loaded (uint64_t hcr);
+
+extern const KdSysregs kd_arm64_sysregs;

@@ -21,10 +21,29 @@ static const KdBitField efer[] = {{0, 1, "SCE"}, {8, 1, "LME"}, {10, 1, "LMA"}, 
 	{12, 1, "SVME"}, {13, 1, "LMSLE"}, {14, 1, "FFXSR"}, {15, 1, "TCE"}, {17, 1, "MCOMMIT"},
 	{18, 1, "INTWB"}, {20, 1, "UAIE"}, {21, 1, "AIBRSE"}, {0}};
 
-static const KdBitField rflags[] = {{0, 1, "CF"}, {2, 1, "PF"}, {4, 1, "AF"}, {6, 1, "ZF"},
-	{7, 1, "SF"}, {8, 1, "TF"}, {9, 1, "IF"}, {10, 1, "DF"}, {11, 1, "OF"}, {12, 2, "IOPL"},
-	{14, 1, "NT"}, {16, 1, "RF"}, {17, 1, "VM"}, {18, 1, "AC"}, {19, 1, "VIF"}, {20, 1, "VIP"},
-	{21, 1, "ID"}, {0}};
+static const KdBitField rflags[] = {{1, 1, ""}, {0, 1, "CF"}, {2, 1, "PF"}, {4, 1, "AF"},
+	{6, 1, "ZF"}, {7, 1, "SF"}, {8, 1, "TF"}, {9, 1, "IF"}, {10, 1, "DF"}, {11, 1, "OF"},
+	{12, 2, "IOPL"}, {14, 1, "NT"}, {16, 1, "RF"}, {17, 1, "VM"}, {18, 1, "AC"}, {19, 1, "VIF"},
+	{20, 1, "VIP"}, {21, 1, "ID"}, {0}};
+
+/* Without CR4.PCIDE; the root itself is for the words. */
+static const KdBitField cr3[] = {
+	{3, 1, "PWT"}, {4, 1, "PCD"}, {12, 40, ""}, {61, 1, "LAM_U57"}, {62, 1, "LAM_U48"}, {0}};
+static const KdBitField cr3_pcid[] = {
+	{0, 12, "PCID"}, {12, 40, ""}, {61, 1, "LAM_U57"}, {62, 1, "LAM_U48"}, {0}};
+
+static const KdBitField cr8[] = {{0, 4, "TPR"}, {0}};
+
+/* SDM 3B, 17.2. BLD (bit 11) and RTM (bit 16) are set where nothing happened. */
+static const KdBitField dr6[] = {{4, 8, ""}, {16, 16, ""}, {0, 1, "B0"}, {1, 1, "B1"}, {2, 1, "B2"},
+	{3, 1, "B3"}, {13, 1, "BD"}, {14, 1, "BS"}, {15, 1, "BT"}, {0}};
+static const KdBitField dr7[] = {{10, 1, ""}, {0, 1, "L0"}, {1, 1, "G0"}, {2, 1, "L1"},
+	{3, 1, "G1"}, {4, 1, "L2"}, {5, 1, "G2"}, {6, 1, "L3"}, {7, 1, "G3"}, {8, 1, "LE"},
+	{9, 1, "GE"}, {11, 1, "RTM"}, {13, 1, "GD"}, {16, 2, "RW0"}, {18, 2, "LEN0"},
+	{20, 2, "RW1"}, {22, 2, "LEN1"}, {24, 2, "RW2"}, {26, 2, "LEN2"}, {28, 2, "RW3"},
+	{30, 2, "LEN3"}, {0}};
+
+static const KdBitField selector[] = {{0, 2, "RPL"}, {2, 1, "TI"}, {3, 13, "index"}, {0}};
 
 static const KdBitField pf_error[] = {{0, 1, "P"}, {1, 1, "W"}, {2, 1, "U"}, {3, 1, "RSVD"},
 	{4, 1, "I"}, {5, 1, "PK"}, {6, 1, "SS"}, {15, 1, "SGX"}, {31, 1, "RMP"},
@@ -57,7 +76,13 @@ static const KdBitField vmx_ept[] = {{0, 1, "read"}, {1, 1, "write"}, {2, 1, "fe
 
 static const KdBitRegister registers[] = {
 	{"CR0", cr0},
+	{"CR3", cr3},
+	{"CR3 (PCID)", cr3_pcid},
 	{"CR4", cr4},
+	{"CR8", cr8},
+	{"DR6", dr6},
+	{"DR7", dr7},
+	{"SELECTOR", selector},
 	{"EFER", efer},
 	{"RFLAGS", rflags},
 	{"PF_ERROR", pf_error},
@@ -70,6 +95,12 @@ static const KdBitRegister registers[] = {
 	{"VMX_EPT_VIOLATION", vmx_ept},
 	{NULL},
 };
+
+const KdBitField *
+kd_x86_64_bits (const char *reg)
+{
+	return kd_bits_find (registers, reg);
+}
 
 char *
 kd_x86_64_bits_to_string (const char *reg, uint64_t value)

@@ -90,45 +90,54 @@ strip_pac (uint64_t value, uint64_t mask)
 	return value;
 }
 
-/* The line that starts with `word` in `text`, before `end`; NULL: none. */
+/* Behind the `word` that starts a line or follows a space in `text`, before `end`; NULL: none. */
 static const char *
-find_line (const char *text, const char *end, const char *word)
+find_word (const char *text, const char *end, const char *word)
 {
-	size_t len = strlen (word);
+	const char *at = text;
 
-	while (text && text < end) {
-		if (strncmp (text, word, len) == 0)
-			return text + len;
-		text = strchr (text, '\n');
-		if (text)
-			text++;
+	while ((at = strstr (at, word)) && at < end) {
+		if (at == text || at[-1] == '\n' || at[-1] == ' ')
+			return at + strlen (word);
+		at++;
 	}
 	return NULL;
 }
 
-/* "IDT=     fffffe0000000000 00000fff" below "CPU#N". */
+/* "TR =0040 fffffe0000003000 00004087 00008b00 DPL=0 TSS64-busy" below "CPU#N". */
 static gboolean
 monitor_reg (const char *text, unsigned cpu, const char *name, uint64_t *ret_value)
 {
 	static const struct {
-		const char *name, *line;
-	} tables[] = {{KD_X86_64_IDT_BASE, "IDT="}, {"gdt_base", "GDT="}};
+		const char *name, *word;
+		unsigned column;
+	} places[] = {{KD_X86_64_IDT_BASE, "IDT=", 0}, {"idt_limit", "IDT=", 1},
+		{"gdt_base", "GDT=", 0}, {"gdt_limit", "GDT=", 1}, {"tr", "TR =", 0},
+		{"tr_base", "TR =", 1}, {"ldtr", "LDT=", 0}, {"ldtr_base", "LDT=", 1},
+		{"dr0", "DR0=", 0}, {"dr1", "DR1=", 0}, {"dr2", "DR2=", 0}, {"dr3", "DR3=", 0},
+		{"dr6", "DR6=", 0}, {"dr7", "DR7=", 0}};
 	g_autofree char *title = g_strdup_printf ("CPU#%u", cpu);
-	const char *start, *end, *line = NULL;
+	const char *start, *end, *at = NULL;
 
-	start = find_line (text, text + strlen (text), title);
+	start = find_word (text, text + strlen (text), title);
 	if (!start || g_ascii_isdigit (*start))
 		return FALSE;
 	end = strstr (start, "\nCPU#");
 	if (!end)
 		end = start + strlen (start);
-	for (size_t i = 0; i < G_N_ELEMENTS (tables) && !line; i++)
-		if (strcmp (tables[i].name, name) == 0)
-			line = find_line (start, end, tables[i].line);
-	if (!line)
-		return FALSE;
-	line += strspn (line, " ");
-	return kd_hex_parse_u64 (line, strspn (line, "0123456789abcdefABCDEF"), ret_value);
+	for (size_t i = 0; i < G_N_ELEMENTS (places) && !at; i++) {
+		if (strcmp (places[i].name, name) != 0)
+			continue;
+		at = find_word (start, end, places[i].word);
+		if (!at)
+			return FALSE;
+		at += strspn (at, " ");
+		for (unsigned k = 0; k < places[i].column; k++) {
+			at += strspn (at, "0123456789abcdefABCDEF");
+			at += strspn (at, " ");
+		}
+	}
+	return at && kd_hex_parse_u64 (at, strspn (at, "0123456789abcdefABCDEF"), ret_value);
 }
 
 static char *
@@ -274,4 +283,5 @@ const KdArch kd_arch_x86_64 = {
 	.return_thunk_pointer = "x86_return_thunk",
 	.monitor_command = "info registers -a",
 	.monitor_reg = monitor_reg,
+	.sysregs = &kd_x86_64_sysregs,
 };

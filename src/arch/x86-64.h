@@ -39,11 +39,14 @@ gboolean kd_x86_64_far_jump_before (const uint8_t code[KD_CALL_BYTES_MAX]);
 
 /* --- words for numbers; new strings --- */
 /*
- * Names of the bits of "CR0", "CR4", "EFER", "RFLAGS", "PF_ERROR" (also an NPF's EXITINFO1),
- * "SVM_EVENT" (EVENTINJ, EXITINTINFO), "SVM_INT_CTL", "SVM_INT_STATE", "SVM_NESTED_CTL",
- * "SVM_VIRT_EXT", "VMX_INTR_INFO", "VMX_EPT_VIOLATION". NULL: no such register here.
+ * Names of the bits of "CR0", "CR3", "CR4", "CR8", "EFER", "RFLAGS", "DR6", "DR7", "SELECTOR" (any
+ * segment's), "PF_ERROR" (also an NPF's EXITINFO1), "SVM_EVENT" (EVENTINJ, EXITINTINFO),
+ * "SVM_INT_CTL", "SVM_INT_STATE", "SVM_NESTED_CTL", "SVM_VIRT_EXT", "VMX_INTR_INFO",
+ * "VMX_EPT_VIOLATION". NULL: no such register here.
  */
 char *kd_x86_64_bits_to_string (const char *reg, uint64_t value);
+/* The same bits themselves; NULL: as above. */
+const KdBitField *kd_x86_64_bits (const char *reg);
 /* "#PF"; NULL: none of that number. Static. */
 const char *kd_x86_64_exception_name (unsigned vector);
 /* "NPF", "WRITE_CR0"; NULL: not known here. */
@@ -53,3 +56,4 @@ char *kd_vmx_exit_to_string (uint64_t reason);
 char *kd_vmx_qualification_to_string (uint64_t reason, uint64_t qualification);
 
 extern const KdArchLinux kd_x86_64_linux;
+extern const KdSysregs kd_x86_64_sysregs;

@@ -303,7 +303,7 @@ test_bits (void)
 			"TERR|TEA|FWB"},
 		{"MDCR_EL2", 0x84e66, "HPMN=6|TPMCR|TPM|TDA|TDOSA|TDRA|TPMS|TTRF"},
 		{"CPTR_EL2", 0x400, "TFP"},
-		{"CPTR_EL2", 0x1, "0x1"},
+		{"CPTR_EL2", 0x437ff, "TZ|TFP|TSM|0x40000"},
 		{"CPTR_EL2 (E2H)", 0x50300000, "FPEN=3|TTA|TAM"},
 		{"HCRX_EL2", 0, ""},
 	};
@@ -313,7 +313,106 @@ test_bits (void)
 
 		g_assert_cmpstr (text, ==, rows[i].text);
 	}
-	g_assert_null (kd_arm64_bits_to_string ("SCTLR_EL1", 1));
+	g_assert_null (kd_arm64_bits_to_string ("SCTLR_EL9", 1));
+}
+
+/* What the same value says depends on the layout; what a name means, on the registers beside it. */
+static void
+test_sysregs (void)
+{
+	static const struct {
+		const char *name;
+		uint64_t hcr, value;
+		const char *regime, *text;
+	} rows[] = {
+		{"PSTATE", E2H | TGE, 0x404000c9, "EL2&0 (host)", "EL2h, F|I|PAN|Z"},
+		{"SPSR_EL2", E2H | TGE, 0x1d3, "EL2&0 (host)", "AArch32 svc, F|I|A"},
+		{"SPSR_EL1", 0, 0x6, "EL1&0 (host)", "reserved mode"},
+		{"SCTLR_EL2", E2H | TGE, 0x1005, "EL2&0 (host)", "M|C|I"},
+		{"SCTLR_EL2", 0, 0x30c51835, "EL2 (hyp)", "M|C|I"},
+		{"SCTLR_EL1", E2H | TGE, 0x1, "EL1&0 (guest, not in force)", "M"},
+		{"SCTLR_EL12", E2H | VM | IMO, 0x1, "EL1&0 (guest)", "M"},
+		{"SCTLR_EL1", VM | IMO, 0x1, "EL1&0 (guest)", "M"},
+		{"SCTLR_EL1", VM, 0x1, "EL1&0 (host)", "M"},
+		{"TCR_EL2", E2H | TGE, 0x515103510, "EL2&0 (host)",
+			"lower half 48 bits in 4K pages, upper half off, to 48 bits, "
+			"IRGN0=1|ORGN0=1|SH0=3|IRGN1=1|ORGN1=1|SH1=1"},
+		{"TCR_EL2", 0, 0x80853510, "EL2 (hyp)",
+			"48 bits in 4K pages, to 48 bits, IRGN0=1|ORGN0=1|SH0=3"},
+		{"VTCR_EL2", VM | IMO, 0x802d3558, "EL1&0 stage 2 (guest)",
+			"40 bits in 4K pages from level 1, to 48 bits, IRGN0=1|ORGN0=1|SH0=3|VS|"
+			"HA"},
+		{"VTCR_EL2", VM, 0xffffffff, "EL1&0 stage 2 (host)",
+			"no tables it can be, IRGN0=3|ORGN0=3|SH0=3|VS|HA|HD|HWU=15|NSW|NSA|"
+			"0x1900000"},
+		{"VTTBR_EL2", E2H | TGE, 0x100004200c001, "EL1&0 stage 2 (not in force)",
+			"table 0x4200c000, CnP|VMID=1"},
+		{"TTBR1_EL2", E2H | TGE, 0x3000004158f001, "EL2&0 (host)",
+			"table 0x4158f000, CnP|ASID=48"},
+		{"CPTR_EL2", E2H | VM | IMO, 0x300000, "over EL2&0 (host), EL1&0 (guest)",
+			"FPEN=3"},
+		{"CPTR_EL2", 0, 0x33ff, "over EL1&0 (host)", "TZ|TSM"},
+		{"HCR_EL2", E2H | TGE, E2H | TGE, "over EL0 (host)", "TGE|E2H"},
+		{"ESR_EL2", E2H | TGE, 0x5a000000, "EL2&0 (host)", "HVC (AArch64): #0x0"},
+		{"HPFAR_EL2", E2H | VM | IMO, 0x100000, "EL1&0 stage 2 (guest)",
+			"guest-physical 0x10000000"},
+		{"MAIR_EL1", 0, 0x40044ffffbb12, "EL1&0 (host)",
+			"0 0x12, 1 write-through, 2 write-back, 3 write-back, 4 non-cacheable, "
+			"5 nGnRnE, 6 nGnRE, 7 nGnRnE"},
+		{"PAR_EL1", 0, 0xff00000041234800, NULL,
+			"physical address 0x41234000, attributes 0xff"},
+		{"PAR_EL1", 0, 0x20f, NULL, "no translation: fault status 0x07, stage 2"},
+		{"CNTHCTL_EL2", E2H | TGE, 0xc02, "over EL0 (host)", "EL0VCTEN|EL1PCTEN|EL1PTEN"},
+		{"CNTHCTL_EL2", 0, 0x3, "over EL1&0 (host)", "EL1PCTEN|EL1PCEN"},
+		{"CNTV_CTL_EL02", E2H | VM | IMO, 5, "EL1&0 (guest)", "ENABLE|ISTATUS"},
+		{"DACR32_EL2", E2H | VM | IMO, 0, "EL1&0 (guest)", NULL},
+		{"ID_AA64MMFR1_EL1", 0, 0x11010211122, NULL, NULL},
+		{"FPCR", 0, 0, NULL, NULL},
+	};
+	const KdSysregs *sysregs = kd_arch_arm64.sysregs;
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		Reg regs[] = {{"HCR_EL2", rows[i].hcr}, {NULL, 0}};
+		const KdCpuState state = {KD_CPU_MODE_KERNEL, 2, "EL2h"};
+		g_autofree char *text =
+			sysregs->to_string (rows[i].name, rows[i].value, get_reg, regs);
+
+		g_test_message ("%s", rows[i].name);
+		g_assert_cmpstr (text, ==, rows[i].text);
+		g_assert_cmpstr (
+			sysregs->regime (rows[i].name, &state, get_reg, regs), ==, rows[i].regime);
+	}
+}
+
+/* A register's own value, under whatever name the stub has it. */
+static void
+test_sysreg_values (void)
+{
+	const Reg regs[] = {{"cpsr", 0x3c9}, {"sp", 0x5000}, {"SP_EL2", 0x4000}, {"SP_EL0", 0x3000},
+		{"SCTLR_EL1", 2}, {"SCTLR_EL12", 1}, {"VBAR_EL1", 7}, {NULL, 0}};
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} rows[] = {{"PSTATE", 0x3c9}, {"SP_EL2", 0x5000}, {"SP_EL0", 0x3000}, {"SCTLR_EL1", 1},
+		{"SCTLR_EL12", 1}, {"VBAR_EL1", 7}};
+	const KdSysregs *sysregs = kd_arch_arm64.sysregs;
+	uint64_t value = 99;
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		g_test_message ("%s", rows[i].name);
+		g_assert_true (sysregs->read (rows[i].name, get_reg, (void *)regs, &value));
+		g_assert_cmphex (value, ==, rows[i].value);
+	}
+	value = 99;
+	g_assert_false (sysregs->read ("TCR_EL1", get_reg, (void *)regs, &value));
+	g_assert_cmphex (value, ==, 99);
+	g_assert_cmpint (sysregs->level ("SCTLR_EL12"), ==, 1);
+	g_assert_cmpint (sysregs->level ("CNTP_CTL_EL02"), ==, 0);
+	g_assert_cmpint (sysregs->level ("PSTATE"), ==, -1);
+	g_assert_true (sysregs->is_level_of ("SCTLR_EL2", "sctlr"));
+	g_assert_false (sysregs->is_level_of ("SCTLR_EL12", "SCTLR"));
+	g_assert_false (sysregs->is_level_of ("SCTLR_EL2", "SCTL"));
+	g_assert_false (sysregs->is_level_of ("FPCR", "FPCR"));
 }
 
 static void
@@ -342,5 +441,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/arm64/syndrome", test_syndrome);
 	g_test_add_func ("/arm64/fault-ipa", test_fault_ipa);
 	g_test_add_func ("/arm64/bits", test_bits);
+	g_test_add_func ("/arm64/sysregs", test_sysregs);
+	g_test_add_func ("/arm64/sysreg-values", test_sysreg_values);
 	return g_test_run();
 }

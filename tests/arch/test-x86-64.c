@@ -510,6 +510,62 @@ test_words (void)
 	g_assert_null (kd_x86_64_bits_to_string ("CR9", 1));
 }
 
+static void
+test_sysregs (void)
+{
+	static const char *const told =
+		"CPU#0\nTR =0040 fffffe0000003000 00004087 00008b00 DPL=0 TSS64-busy\n"
+		"GDT=     fffffe0000001000 0000007f\n"
+		"DR0=0000000000001000 DR1=0000000000002000\nDR6=00000000ffff0ff0 "
+		"DR7=0000000000000403\nEFER=0000000000000d01";
+	static const struct {
+		const char *name;
+		uint64_t value, cr4;
+		const char *text;
+	} rows[] = {
+		{"CR0", 0x80050033, 0, "PE|MP|ET|NE|WP|AM|PG"},
+		{"CR3", 0x123456018, 0, "table 0x123456000, PWT|PCD"},
+		{"CR3", 0x123456018, 1 << 17, "table 0x123456000, PCID=24"},
+		{"CR4", 0x1006f0, 0, "PSE|PAE|MCE|PGE|OSFXSR|OSXMMEXCPT|SMEP"},
+		{"CR8", 0xf, 0, "TPR=15"},
+		{"EFER", 0xd01, 0, "SCE|LME|LMA|NXE"},
+		{"RFLAGS", 0x246, 0, "PF|ZF|IF"},
+		{"DR6", 0xffff4ff1, 0, "B0|BS"},
+		{"DR7", 0x400, 0, ""},
+		{"DR7", 0x000d0402, 0, "DR0: write 4, G0|RW0=1|LEN0=3"},
+		{"CS", 0x10, 0, "index=2"},
+		{"TR", 0x40, 0, "index=8"},
+		{"CR2", 1, 0, NULL},
+	};
+	static const struct {
+		const char *name;
+		uint64_t value;
+	} values[] = {{"tr", 0x40}, {"tr_base", 0xfffffe0000003000},
+		{"gdt_base", 0xfffffe0000001000}, {"gdt_limit", 0x7f}, {"dr1", 0x2000},
+		{"dr7", 0x403}};
+	const KdSysregs *sysregs = kd_arch_x86_64.sysregs;
+	Reg eflags[] = {{"eflags", 0x202}, {NULL, 0}};
+	uint64_t value;
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		Reg regs[] = {{"cr4", rows[i].cr4}, {NULL, 0}};
+		g_autofree char *text =
+			sysregs->to_string (rows[i].name, rows[i].value, get_reg, regs);
+
+		g_test_message ("%s", rows[i].name);
+		g_assert_cmpstr (text, ==, rows[i].text);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS (values); i++) {
+		g_test_message ("%s", values[i].name);
+		g_assert_true (kd_arch_x86_64.monitor_reg (told, 0, values[i].name, &value));
+		g_assert_cmphex (value, ==, values[i].value);
+	}
+	g_assert_true (sysregs->read ("RFLAGS", get_reg, eflags, &value));
+	g_assert_cmphex (value, ==, 0x202);
+	g_assert_false (sysregs->read ("DR7", get_reg, eflags, &value));
+	g_assert_cmphex (value, ==, 0x202);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -523,6 +579,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/x86-64/cpus", test_cpus);
 	g_test_add_func ("/x86-64/roles", test_roles);
 	g_test_add_func ("/x86-64/monitor", test_monitor);
+	g_test_add_func ("/x86-64/sysregs", test_sysregs);
 	g_test_add_func ("/x86-64/vector-base", test_vector_base);
 	g_test_add_func ("/x86-64/calls", test_calls);
 	g_test_add_func ("/x86-64/jumps", test_jumps);

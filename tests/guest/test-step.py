@@ -303,6 +303,72 @@ def vectors(host):
     host.kvmdbg.refused(1, "no table nothing", "vectors", "nothing")
 
 
+def info_registers(host):
+    """What QEMU's monitor says of our CPU: {NAME: number}."""
+    text = host.machine.monitor("human-monitor-command", **{"command-line": "info registers -a"})
+    text = re.split(r"CPU#(\d+)", text)
+    mine = text[text.index(str(host.cpu)) + 1]
+    return {name: int(value, 16) for name, value in re.findall(r"\b([A-Z]+[0-9]*)\s*=\s*([0-9a-f]+)\b", mine)}
+
+
+def system_registers(host):
+    """Each value is what the stub has and, where it says so, QEMU's monitor; whose it is follows the CPU."""
+    arm = host.args.arch == "arm64"
+    names = ("HCR_EL2", "SCTLR_EL1", "SCTLR_EL2", "TCR_EL1", "VTTBR_EL2", "VBAR_EL1", "VBAR_EL2", "TTBR1_EL2",
+             "ESR_EL2", "ELR_EL2") if arm else ("CR0", "CR3", "CR4", "CR8", "EFER", "CS", "GS_BASE", "K_GS_BASE")
+    monitors = {"PSTATE": "PSTATE"} if arm else {"CR0": "CR0", "CR3": "CR3", "CR4": "CR4", "EFER": "EFER",
+                                                 "RFLAGS": "RFL", "DR6": "DR6", "DR7": "DR7"}
+
+    def check(where):
+        found = host.kvmdbg.call("sysregs", "--cpu", host.cpu)
+        expect_equal([row["cpu"] for row in found], [host.cpu], "CPU")
+        regs = {row["name"]: row for row in found[0]["regs"]}
+        stub = host.regs(*names)
+        for name in names:
+            expect_equal(number(regs[name]["value"]), stub[name.lower()], f"{where}: {name}")
+        said = info_registers(host)
+        for name, monitor in monitors.items():
+            expect_equal(number(regs[name]["value"]), said[monitor], f"{where}: {name} in the monitor")
+        # A field is what its name says.
+        if arm:
+            expect_equal(regs["PSTATE"]["fields"]["M"], number(regs["PSTATE"]["value"]) & 15, "PSTATE.M")
+            expect(regs["PSTATE"]["text"].startswith(f"EL{found[0]['el']}"), f"{where}: {regs['PSTATE']}")
+            expect_equal(number(regs[f"SP_EL{found[0]['el']}"]["value"]), host.regs("sp")["sp"], f"{where}: SP")
+        else:
+            expect_equal("PAE" in regs["CR4"]["fields"], bool(number(regs["CR4"]["value"]) & 1 << 5), "CR4.PAE")
+            expect("SVME" in regs["EFER"]["text"], f"{regs['EFER']}")
+        return {name: row["regime"] for name, row in regs.items()}
+
+    host.run("until", "kvm_vcpu_ioctl")
+    outside = check("host")
+    host.run("until", "--guest")
+    inside = check("guest")
+    if arm:
+        vhe = host.args.mode != "nvhe"
+        mine = "EL2&0 (host)" if vhe else "EL1&0 (host)"
+        expect_equal([outside["PSTATE"], outside["SCTLR_EL2"]], [mine, mine if vhe else "EL2 (hyp)"], "host")
+        expect_equal(outside["SCTLR_EL1"], "EL1&0 (guest, not in force)" if vhe else mine, "EL1 outside")
+        expect_equal(outside["VTTBR_EL2"], "EL1&0 stage 2 (not in force)", "stage 2 outside")
+        expect_equal({inside[name] for name in ("PSTATE", "SCTLR_EL1", "TCR_EL1", "VBAR_EL1")}, {"EL1&0 (guest)"}, "EL1")
+        expect_equal(inside["VTTBR_EL2"], "EL1&0 stage 2 (guest)", "stage 2")
+        vmid = host.kvmdbg.call("sysregs", "--cpu", host.cpu, "vttbr_el2")[0]["regs"][0]
+        expect_equal(vmid["fields"]["VMID"], number(vmid["value"]) >> 48, "VMID")
+        host.run("until", "--exit")
+        expect_equal(check("just out of the guest")["SCTLR_EL1"], "EL1&0 (guest)", "EL1 of an exit")
+        rows = host.kvmdbg.call("sysregs", "-a", "sctlr")
+        expect_equal([[row["name"] for row in cpu["regs"]][:2] for cpu in rows], [["SCTLR_EL2", "SCTLR_EL1"]] * len(rows),
+                     "a name without a level")
+        only = host.kvmdbg.call("sysregs", "--el", 1)[0]["regs"]
+        expect_equal({row["el"] for row in only}, {1}, "--el")
+        host.kvmdbg.refused(1, "did you mean SCTLR_EL", "sysregs", "SCTRL_EL2")
+        host.kvmdbg.refused(1, "no register of EL1", "sysregs", "--el", 1, "HCR_EL2")
+        expect("over EL1&0 (guest)" in host.kvmdbg.text("sysregs", "--cpu", host.cpu, "HCR_EL2"), "text")
+    else:
+        expect_equal((outside["CR3"], inside["CR3"]), ("host", "guest"), "whose CR3")
+        host.kvmdbg.refused(1, "did you mean RFLAGS", "sysregs", "EFLAGS")
+        host.kvmdbg.refused(2, "no exception levels", "sysregs", "--el", 1)
+
+
 def goes_on(host):
     """Nothing is left behind: the machine works."""
     host.kvmdbg.text("detach")
@@ -325,7 +391,8 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (round_trip, changes, functions, conditions, refusals, rules, guests_address, code, vectors, goes_on):
+        for case in (round_trip, changes, functions, conditions, refusals, rules, guests_address, code, vectors,
+                     system_registers, goes_on):
             tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

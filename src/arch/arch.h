@@ -310,6 +310,8 @@ struct KdArch {
 	const char *const *callback_words;
 
 	gboolean (*irqs_off) (KdRegGetFunc get, void *data);
+	/* The VMID a CPU has loaded; FALSE: not readable. NULL: registers do not tell. */
+	gboolean (*vmid) (KdRegGetFunc get, void *data, unsigned *ret_vmid);
 
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
 	const char *const *step_regs;

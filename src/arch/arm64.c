@@ -345,6 +345,17 @@ irqs_off (KdRegGetFunc get, void *data)
 	return (get_or_zero (get, data, "cpsr") >> 7 & 1) != 0;
 }
 
+static gboolean
+vmid (KdRegGetFunc get, void *data, unsigned *ret_vmid)
+{
+	uint64_t vttbr;
+
+	if (!get (data, "VTTBR_EL2", &vttbr))
+		return FALSE;
+	*ret_vmid = (unsigned)BITS (vttbr, 63, 48);
+	return TRUE;
+}
+
 static unsigned
 exit_vectors (KdRegGetFunc get, void *data, uint64_t ret_addrs[KD_EXIT_VECTORS_MAX])
 {
@@ -407,6 +418,7 @@ const KdArch kd_arch_arm64 = {
 	.data_refs = kd_arm64_data_refs,
 	.insn_align = 4,
 	.irqs_off = irqs_off,
+	.vmid = vmid,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.ftrace_before = 4,

@@ -11,7 +11,6 @@
 
 #define LOG_MAX 10000
 #define LOG_TEXT_MAX 16384
-#define VTTBR_VMID_SHIFT 48
 
 struct KdBreakRule {
 	char *condition, *task, *command, *log;
@@ -122,10 +121,33 @@ parse_command (const char *line, const KdCommand **ret_command, GError **error)
 	return kd_args_from_argv (*ret_command, (const char *const *)argv + 1, error);
 }
 
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} Cpu;
+
+static gboolean
+get_reg (void *data, const char *name, uint64_t *ret_value)
+{
+	const Cpu *cpu = data;
+
+	return kd_target_reg_get (cpu->target, cpu->cpu, name, ret_value, NULL);
+}
+
+/* FALSE: this machine's registers do not tell. */
+static gboolean
+loaded_vmid (KdTarget *target, unsigned cpu, unsigned *ret_vmid)
+{
+	const KdArch *arch = kd_target_arch (target);
+	Cpu of = {target, cpu};
+
+	return arch->vmid && arch->vmid (get_reg, &of, ret_vmid);
+}
+
 static gboolean
 check_rule (KdSession *session, const KdBreakRule *rule, GError **error)
 {
-	uint64_t value;
+	unsigned vmid;
 
 	if (rule->condition && !check_expr (session, rule->condition, error))
 		return FALSE;
@@ -138,9 +160,9 @@ check_rule (KdSession *session, const KdBreakRule *rule, GError **error)
 			return FALSE;
 		}
 	}
-	if (rule->has_vmid && !kd_target_reg_get (session->target, 0, "VTTBR_EL2", &value, NULL))
+	if (rule->has_vmid && !loaded_vmid (session->target, 0, &vmid))
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
-			"--vmid: this machine has no VTTBR_EL2");
+			"--vmid: no register of this machine has a VMID");
 	else if (rule->has_cpu && rule->cpu >= kd_target_nr_cpus (session->target))
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
 			"--cpu: there are %u CPUs", kd_target_nr_cpus (session->target));
@@ -217,6 +239,7 @@ static gboolean
 passes (KdSession *session, const KdBreakRule *rule, unsigned cpu, GError **error)
 {
 	uint64_t value;
+	unsigned vmid;
 	KdObject object;
 
 	if (rule->has_cpu && rule->cpu != cpu)
@@ -224,9 +247,12 @@ passes (KdSession *session, const KdBreakRule *rule, unsigned cpu, GError **erro
 	if (rule->has_el && kd_target_cpu_state (session->target, cpu).el != (int)rule->el)
 		return FALSE;
 	if (rule->has_vmid) {
-		if (!kd_target_reg_get (session->target, cpu, "VTTBR_EL2", &value, error))
+		if (!loaded_vmid (session->target, cpu, &vmid)) {
+			g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+				"CPU %u: its VMID cannot be read", cpu);
 			return FALSE;
-		if (value >> VTTBR_VMID_SHIFT != rule->vmid)
+		}
+		if (vmid != rule->vmid)
 			return FALSE;
 	}
 	if (rule->task && !is_task (session, rule->task, cpu, error))

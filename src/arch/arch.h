@@ -167,6 +167,8 @@ typedef struct {
 	unsigned nr, size;          /* entries of a table, bytes of each */
 	const char *const *symbols; /* the kernel's tables; NULL-terminated */
 	const char *const *regs;    /* what holds a table's address, of the stub or the monitor */
+	/* Of those, the one that a hypervisor with addresses of its own has one in; NULL: none. */
+	const char *hyp_reg;
 	const char *(*name) (unsigned index); /* static; NULL: it has none */
 	/* Where a gate leads, and what else it says (new string). FALSE: it is none. NULL: entries
 	 * are code. */

@@ -379,6 +379,7 @@ static const KdVectorLayout vectors = {.nr = VECTORS,
 	.size = VECTOR_SIZE,
 	.symbols = vector_tables,
 	.regs = vector_regs,
+	.hyp_reg = "VBAR_EL2",
 	.name = vector_name};
 
 /*

@@ -409,12 +409,14 @@ add_kind (KdStepper *stepper, const KdKernelSymbol *function, KdInsnKind kind, g
 static uint64_t
 hyp_distance (KdStepper *stepper)
 {
-	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (stepper->target); cpu++) {
-		uint64_t vbar, va;
+	const char *reg = stepper->arch->vectors->hyp_reg;
 
-		if (kd_target_reg_get (stepper->target, cpu, "VBAR_EL2", &vbar, NULL) &&
-			kd_kernel_from_hyp (stepper->kernel, vbar, &va))
-			return vbar - va;
+	for (unsigned cpu = 0; reg && cpu < kd_target_nr_cpus (stepper->target); cpu++) {
+		uint64_t base, va;
+
+		if (kd_target_reg_get (stepper->target, cpu, reg, &base, NULL) &&
+			kd_kernel_from_hyp (stepper->kernel, base, &va))
+			return base - va;
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "call.h"
 #include "interrupt.h"
 #include "kvmdbg/kvmdbg.h"
+#include "run/run.h"
 #include "shell.h"
 
 /* Becomes the daemon's program with these arguments: it has the table of commands. */
@@ -120,6 +121,8 @@ main (int argc, char **argv)
 		status = print_help (words[0]);
 	else if (!words[0] || strcmp (words[0], "shell") == 0)
 		status = kd_shell_run (&options);
+	else if (strcmp (words[0], "run") == 0)
+		status = kd_run_main (words, options.json);
 	else if (strcmp (words[0], "help") == 0)
 		status = print_help (words[1]);
 	else

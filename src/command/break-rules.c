@@ -304,7 +304,7 @@ act (KdSession *session, const KdBreakRule *rule, int number, unsigned cpu)
 		g_autoptr (GError) why = NULL;
 		g_autoptr (KdArgs) args = parse_command (rule->command, &command, &why);
 		g_autoptr (JsonNode) result =
-			args ? kd_command_run (command, session, args, &why) : NULL;
+			args ? kd_command_execute (command, session, args, &why) : NULL;
 		g_autofree char *text =
 			result ? kd_command_render (command, result, FALSE, 0) : NULL;
 

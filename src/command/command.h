@@ -54,7 +54,8 @@ typedef enum {
 
 struct KdCommand {
 	const char *name;
-	const char *group;   /* "session", "run", "machine", "symbols", "kernel", "KVM", "triage" */
+	const char *group;   /* "session", "run", "machine", "symbols", "kernel", "KVM", "triage",
+				"jobs" */
 	const char *summary; /* one line, lower case, no full stop */
 	const char *help;    /* paragraphs for --help and the man page; may be NULL */
 	const char *example; /* command lines, one a line; may be NULL */
@@ -100,7 +101,7 @@ const KdCommand *kd_command_find (const char *name, GError **error);
  * Runs one command: checks its flags against the session (NO_SESSION, NEEDS_STOP, NEEDS_KERNEL),
  * then `run`. Worker thread.
  */
-JsonNode *kd_command_run (
+JsonNode *kd_command_execute (
 	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error);
 /* New string: the row's rendering, or pretty JSON where it has none. */
 char *kd_command_render (

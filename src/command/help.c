@@ -20,7 +20,7 @@ static const struct {
 };
 
 static const char *const group_order[] = {
-	"session", "run", "machine", "symbols", "kernel", "KVM", "triage", NULL};
+	"session", "run", "machine", "symbols", "kernel", "KVM", "triage", "jobs", NULL};
 
 static void
 append_arg_usage (GString *out, const KdArg *arg)

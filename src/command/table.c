@@ -85,7 +85,8 @@ check_session (const KdCommand *command, const KdSession *session, GError **erro
 }
 
 JsonNode *
-kd_command_run (const KdCommand *command, KdSession *session, const KdArgs *args, GError **error)
+kd_command_execute (
+	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error)
 {
 	if (!check_session (command, session, error))
 		return NULL;

@@ -630,7 +630,7 @@ run_monitor (KdSession *session, const char *line)
 	if (command)
 		args = kd_args_from_argv (command, (const char *const *)words + 1, &error);
 	if (args)
-		value = kd_command_run (command, session, args, &error);
+		value = kd_command_execute (command, session, args, &error);
 	if (!value)
 		return g_strdup_printf ("kvmdbg: %s\n", error ? error->message : "failed");
 	return kd_command_render (command, value, FALSE, 80);

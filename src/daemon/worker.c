@@ -259,7 +259,7 @@ run_command (KdWorker *worker, KdJob *job)
 	if (session->target)
 		kd_target_set_cancellable (session->target, job->cancellable);
 	if (!g_cancellable_set_error_if_cancelled (job->cancellable, &job->error))
-		value = kd_command_run (job->command, session, job->args, &job->error);
+		value = kd_command_execute (job->command, session, job->args, &job->error);
 	session->cancellable = NULL;
 	if (session->target)
 		kd_target_set_cancellable (session->target, NULL);

@@ -6,6 +6,7 @@ import ctypes
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import signal
 import socket
@@ -117,17 +118,25 @@ class Machine:
         self.shell = None
         self.witness = {}
 
+    def job(self):
+        """The machine as the variables of a job of `kvmdbg run`."""
+        append = ["console=" + self.row["console"], self.row["modes"][self.mode], self.append]
+        options = [*self.program_options, "-nodefaults", "-no-user-config", "-display", "none",
+                   "-nic", "none", "-no-reboot", "-accel", self.row.get("accel", "tcg"), "-M", self.row["machine"],
+                   "-cpu", self.row["cpu"], "-smp", str(self.smp), "-m", self.memory]
+        if self.shared:
+            options += ["-object", f"memory-backend-memfd,id=mem,size={self.memory},share=on",
+                        "-machine", "memory-backend=mem"]
+        return {"qemu": self.program, "options": shlex.join(options), "linux": str(self.kernel / "vmlinuz"),
+                "initrd": str(self.initrd), "append": " ".join(word for word in append if word),
+                "vmlinux": str(self.vmlinux), "debug-dir": str(self.kernel / "debug") if self.info["modules"] else "",
+                "ready": READY.decode()}
+
     def command(self, console_on_terminal=False):
         """The command line of QEMU."""
-        append = ["console=" + self.row["console"], self.row["modes"][self.mode], self.append]
-        argv = [self.program, *self.program_options, "-nodefaults", "-no-user-config", "-display", "none",
-                "-nic", "none", "-no-reboot", "-accel", self.row.get("accel", "tcg"), "-M", self.row["machine"],
-                "-cpu", self.row["cpu"], "-smp", str(self.smp), "-m", self.memory,
-                "-kernel", str(self.kernel / "vmlinuz"), "-initrd", str(self.initrd),
-                "-append", " ".join(word for word in append if word)]
-        if self.shared:
-            argv += ["-object", f"memory-backend-memfd,id=mem,size={self.memory},share=on",
-                     "-machine", "memory-backend=mem"]
+        job = self.job()
+        argv = [job["qemu"], *shlex.split(job["options"]), "-kernel", job["linux"], "-initrd", job["initrd"],
+                "-append", job["append"]]
         if self.gdb_option:
             address = self.gdb_option.removeprefix("tcp:")
             argv += ["-gdb", f"tcp:{'127.0.0.1' if address.startswith(':') else ''}{address}"]

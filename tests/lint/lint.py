@@ -25,7 +25,8 @@ LAYERS = {
     "command": BELOW_DEBUG | {"debug"},
     "daemon": BELOW_DEBUG | {"debug", "command"},
     "client": {"kvmdbg", "proto", "base"},
-    "cli": {"kvmdbg"},
+    "run": {"kvmdbg", "base"},
+    "cli": {"kvmdbg", "run"},
     "kvmdbg": set(),
 }
 

@@ -301,15 +301,28 @@ struct KdArch {
 	 * writes too, and those of the call there. And how capstone spells what it puts elsewhere.
 	 */
 	unsigned ftrace_before, ftrace_len;
-	const char *nop_word, *break_word, *return_word;
+	const char *break_word, *return_word;
+	/* TRUE: the instruction of `len` bytes is one that the kernel puts where nothing is. */
+	gboolean (*nop_at) (const uint8_t *code, size_t len);
 	const char *fence_word;   /* in front of an indirect branch; NULL: never */
 	const char *ftrace_entry; /* what it writes in front; NULL: nothing */
 	/* Where functions may jump instead of a return, and the variable that says where now. */
 	const char *return_thunk, *return_thunk_pointer;
+	/*
+	 * Constants in the code that the kernel sets as it boots (asm/runtime-const.h): bytes of an
+	 * address and of a shift, and the value they have `now`. FALSE: more than the value is not
+	 * as in the file. NULL: there are none.
+	 */
+	unsigned const_ptr_len, const_shift_len;
+	gboolean (*const_at) (
+		const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
 	/* An alternative's callback that writes nothing but such nops; NULL: there is none. */
 	const char *nops_callback;
-	/* What other callbacks write beside what was there; NULL-terminated; NULL: none are. */
-	const char *const *callback_words;
+	/*
+	 * TRUE: other callbacks may put the instruction `now` where the file has `file`. NULL:
+	 * there are none.
+	 */
+	gboolean (*callback_insn) (const uint8_t *now, const uint8_t *file);
 
 	gboolean (*irqs_off) (KdRegGetFunc get, void *data);
 	/* The VMID a CPU has loaded; FALSE: not readable. NULL: registers do not tell. */

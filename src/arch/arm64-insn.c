@@ -316,3 +316,77 @@ kd_arm64_data_refs (
 	}
 	return data.nr;
 }
+
+static uint32_t
+insn_at (const uint8_t *code)
+{
+	return code[0] | code[1] << 8 | code[2] << 16 | (uint32_t)code[3] << 24;
+}
+
+gboolean
+kd_arm64_const_at (const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value)
+{
+	uint64_t value = 0;
+
+	if (len == 4) {
+		*ret_value = field (insn_at (now), 16, 6);
+		return ((insn_at (now) ^ insn_at (file)) & ~(0x3fu << 16)) == 0;
+	}
+	for (size_t at = 0; at + 4 <= len; at += 4) {
+		uint32_t insn = insn_at (now + at);
+
+		if ((insn ^ insn_at (file + at)) & ~(0xffffu << 5))
+			return FALSE;
+		value |= (uint64_t)field (insn, 5, 16) << 16 * field (insn, 21, 2);
+	}
+	*ret_value = value;
+	return TRUE;
+}
+
+/* Another number in the same instruction: kvm/va_layout.c, kernel/proton-pack.c. */
+static gboolean
+is_other_number (uint32_t now, uint32_t file)
+{
+	static const struct {
+		uint32_t mask, value, number;
+	} rows[] = {
+		{0x1f800000, 0x12800000, 0xffffu << 5},            /* MOVN, MOVZ, MOVK */
+		{0x1f800000, 0x12000000, 0x1fffu << 10},           /* AND, ORR, … */
+		{0x1f000000, 0x11000000, 0xfffu << 10 | 1u << 22}, /* ADD, SUB */
+		{0x1f800000, 0x13800000, 0x3fu << 10},             /* EXTR: ROR */
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+		if ((file & rows[i].mask) == rows[i].value)
+			return ((now ^ file) & ~rows[i].number) == 0;
+	return FALSE;
+}
+
+#define NOP 0xd503201fu
+
+gboolean
+kd_arm64_callback_insn (const uint8_t *now_bytes, const uint8_t *file_bytes)
+{
+	static const uint32_t in_nops[] = {
+		0xd4000002, /* HVC #0 */
+		0xd4000003, /* SMC #0 */
+		0xd50322df, /* CLRBHB */
+		0xd500419f, /* MSR PAN, #1 */
+		0xa9bf07e0, /* STP x0, x1, [sp, #-16]!: kvm_patch_vector_branch() */
+		0xd61f0000, /* BR x0: the same */
+	};
+	uint32_t now = insn_at (now_bytes), file = insn_at (file_bytes);
+
+	if (is_other_number (now, file))
+		return TRUE;
+	/* MOV of another register became one of a number: ORR wd, wzr, #imm. */
+	if ((file & 0x7fe0ffe0) == 0x2a0003e0)
+		return (now & 0x7f8003ff) == (0x320003e0 | (file & 0x1f));
+	if (file != NOP && (file & 0xfc000000) != 0x14000000)
+		return FALSE;
+	for (size_t i = 0; i < G_N_ELEMENTS (in_nops); i++)
+		if (now == in_nops[i])
+			return TRUE;
+	/* MOVZ and MOVK of x0. */
+	return (now & 0xff80001f) == 0xd2800000 || (now & 0xff80001f) == 0xf2800000;
+}

@@ -59,6 +59,12 @@ typedef struct {
 /* Never fails: what is not known is OTHER with all it could change in `writes`. */
 void kd_arm64_decode (uint32_t insn, uint64_t addr, KdArm64Insn *ret_insn);
 
+/* See KdArch.callback_insn. */
+gboolean kd_arm64_callback_insn (const uint8_t *now, const uint8_t *file);
+/* See KdArch.const_at: MOVZ and three MOVK, or LSR. */
+gboolean kd_arm64_const_at (
+	const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
+
 /*
  * The addresses that code names by itself (ADRP and what adds to it), as far as that is seen
  * without following branches: how many of at most `max`. Some may be none that it uses.

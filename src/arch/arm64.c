@@ -382,12 +382,11 @@ static const KdVectorLayout vectors = {.nr = VECTORS,
 	.hyp_reg = "VBAR_EL2",
 	.name = vector_name};
 
-/*
- * KVM's addresses of its own (kvm/va_layout.c), workarounds against speculation
- * (kernel/proton-pack.c), registers made constants.
- */
-static const char *const callback_words[] = {"and", "ror", "add", "movz", "movk", "mov", "stp",
-	"br", "b", "hvc", "smc", "hint", "bti", NULL};
+static gboolean
+nop_at (const uint8_t *code, size_t len)
+{
+	return len == 4 && memcmp (code, "\x1f\x20\x03\xd5", 4) == 0;
+}
 
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
@@ -424,12 +423,15 @@ const KdArch kd_arch_arm64 = {
 	.insn_words = insn_words,
 	.ftrace_before = 4,
 	.ftrace_len = 4,
-	.nop_word = "nop",
+	.nop_at = nop_at,
 	.break_word = "brk",
 	.return_word = "ret",
 	.ftrace_entry = "mov x9, x30",
+	.const_ptr_len = 16,
+	.const_shift_len = 4,
+	.const_at = kd_arm64_const_at,
 	.nops_callback = "alt_cb_patch_nops",
-	.callback_words = callback_words,
+	.callback_insn = kd_arm64_callback_insn,
 	.vectors = &vectors,
 	.vector_at = vector_at,
 	.exit_vectors = exit_vectors,

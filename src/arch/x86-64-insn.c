@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch/x86-64.h"
 
+#include <string.h>
+
 #define OPCODE_CALL 0xe8
 #define OPCODE_JMP 0xe9
 #define OPCODE_JMP_SHORT 0xeb
@@ -110,4 +112,37 @@ gboolean
 kd_x86_64_far_jump_before (const uint8_t code[KD_CALL_BYTES_MAX])
 {
 	return code[KD_CALL_BYTES_MAX - 2] == 0x48 && code[KD_CALL_BYTES_MAX - 1] == 0xcb;
+}
+
+/* Immediate operands by themselves. */
+gboolean
+kd_x86_64_const_at (const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value)
+{
+	*ret_value = 0;
+	for (size_t i = len; i-- > 0;)
+		*ret_value = *ret_value << 8 | now[i];
+	return TRUE;
+}
+
+/* asm/nops.h: 90, or 0F 1F with an operand of no displacement, behind operand-size and CS prefixes.
+ */
+gboolean
+kd_x86_64_nop_at (const uint8_t *code, size_t len)
+{
+	static const char *const operands[] = {"\x00", "\x40\x00", "\x44\x00\x00",
+		"\x80\x00\x00\x00\x00", "\x84\x00\x00\x00\x00\x00"};
+	static const size_t lens[] = {1, 2, 3, 5, 6};
+
+	while (len > 1 && (*code == 0x66 || *code == 0x2e)) {
+		code++;
+		len--;
+	}
+	if (len == 1)
+		return *code == 0x90;
+	if (len < 3 || code[0] != 0x0f || code[1] != 0x1f)
+		return FALSE;
+	for (size_t i = 0; i < G_N_ELEMENTS (lens); i++)
+		if (len - 2 == lens[i] && memcmp (code + 2, operands[i], lens[i]) == 0)
+			return TRUE;
+	return FALSE;
 }

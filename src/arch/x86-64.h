@@ -35,6 +35,9 @@ void kd_x86_64_call_before (
 gboolean kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 gboolean kd_x86_64_branch_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 gboolean kd_x86_64_indirect_jump_at (const uint8_t *code, size_t len);
+gboolean kd_x86_64_nop_at (const uint8_t *code, size_t len);
+gboolean kd_x86_64_const_at (
+	const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
 gboolean kd_x86_64_far_jump_before (const uint8_t code[KD_CALL_BYTES_MAX]);
 
 /* --- words for numbers; new strings --- */

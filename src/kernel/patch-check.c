@@ -22,11 +22,38 @@ typedef struct {
 	char *words; /* NULL: nothing to add */
 } Check;
 
+/* Where nothing is to be done for long, the kernel jumps over breakpoints. */
+static void
+skip_breaks (const Check *check, const uint8_t *code, size_t at, KdPatchInsn *insn)
+{
+	uint64_t end = check->site->addr + check->site->len;
+	size_t behind = at + insn->len;
+
+	if (!insn->is_jump || insn->target <= insn->addr + insn->len || insn->target > end ||
+		insn->target - check->site->addr > check->len)
+		return;
+	while (check->site->addr + behind < insn->target) {
+		g_auto (KdPatchInsn) next = {0};
+
+		if (!kd_patch_insn_init (&next, check->kernel->arch, code + behind,
+			    check->len - behind, check->site->addr + behind) ||
+			!next.is_break)
+			return;
+		behind += next.len;
+	}
+	insn->len = behind - at;
+	insn->is_nop = TRUE;
+	insn->is_jump = FALSE;
+}
+
 static gboolean
 insn_at (const Check *check, const uint8_t *code, size_t at, KdPatchInsn *insn)
 {
-	return at < check->len && kd_patch_insn_init (insn, check->kernel->arch, code + at,
-					  check->len - at, check->site->addr + at);
+	if (at >= check->len || !kd_patch_insn_init (insn, check->kernel->arch, code + at,
+					check->len - at, check->site->addr + at))
+		return FALSE;
+	skip_breaks (check, code, at, insn);
+	return TRUE;
 }
 
 static void
@@ -100,8 +127,10 @@ check_ftrace (Check *check)
 	if (!insn_at (check, check->now, arch->ftrace_before, &call) || !call.is_call)
 		return FALSE;
 	say (check, "calls", call.target);
-	if (is_named (check->kernel, call.target, "ftrace_") ||
-		kd_ftrace_origin (check->kernel, call.target, &origin) ||
+	if ((is_function (check->kernel, call.target) &&
+		    is_named (check->kernel, call.target, "ftrace_")) ||
+		(kd_ftrace_origin (check->kernel, call.target, &origin) &&
+			is_function (check->kernel, origin)) ||
 		kd_ftrace_is_direct (check->kernel, check->site->value))
 		return TRUE;
 	/* A module's call goes through a place of its own for the far jump. */
@@ -375,14 +404,6 @@ check_alternative (Check *check)
 	       is_direct_of (check);
 }
 
-static gboolean
-is_callback_word (const KdArch *arch, const char *insn)
-{
-	g_autofree char *word = g_strndup (insn, strcspn (insn, " "));
-
-	return arch->callback_words && g_strv_contains (arch->callback_words, word);
-}
-
 /* What such a function writes depends on the machine: at least what kind of code it can be. */
 static gboolean
 check_callback (Check *check)
@@ -399,12 +420,33 @@ check_callback (Check *check)
 		if (!insn_at (check, check->now, at, &now) ||
 			!insn_at (check, check->file, at, &file))
 			return FALSE;
-		if (!now.is_nop && (only_nops || (!kd_patch_insn_equal (&now, &file, 0) &&
-							 !is_callback_word (arch, now.text))))
+		if (!now.is_nop &&
+			(only_nops || (!kd_patch_insn_equal (&now, &file, 0) &&
+					      (!arch->callback_insn ||
+						      !arch->callback_insn (now.code, file.code)))))
 			return FALSE;
 		at += now.len;
 	}
 	return TRUE;
+}
+
+/* As wide as its variable, or narrower. */
+static gboolean
+check_const (Check *check)
+{
+	KdKernel *kernel = check->kernel;
+	uint64_t value, wanted, mask = ~0ULL;
+	KdKernelSymbol symbol;
+
+	if (!kernel->arch->const_at ||
+		!kernel->arch->const_at (check->now, check->file, check->site->len, &value) ||
+		!kd_kernel_read_u64 (kernel, check->site->target, &wanted, NULL))
+		return FALSE;
+	if (kd_kernel_symbol_at (kernel, check->site->target, &symbol) && symbol.size &&
+		symbol.size < sizeof wanted)
+		mask >>= 8 * (sizeof wanted - symbol.size);
+	say (check, "value of", check->site->target);
+	return value == (wanted & mask);
 }
 
 static gboolean
@@ -428,6 +470,7 @@ static gboolean (*const checks[KD_PATCH_NR_KINDS]) (Check *check) = {
 	[KD_PATCH_CALL] = check_call,
 	[KD_PATCH_ENDBR] = check_endbr,
 	[KD_PATCH_LOCK] = check_lock,
+	[KD_PATCH_CONST] = check_const,
 	[KD_PATCH_POKE] = check_poke,
 };
 

@@ -70,7 +70,7 @@ kd_patch_insn_init (
 	}
 	if (!insn->text)
 		return FALSE;
-	insn->is_nop = starts_with (insn->text, arch->nop_word);
+	insn->is_nop = arch->nop_at (code, insn->len);
 	insn->is_break = starts_with (insn->text, arch->break_word);
 	insn->is_return = starts_with (insn->text, arch->return_word);
 	insn->is_fence = starts_with (insn->text, arch->fence_word);
@@ -107,7 +107,8 @@ kd_patch_insn_equal (const KdPatchInsn *now, const KdPatchInsn *want, uint64_t o
 		}
 		x = g_ascii_strtoull (a + 2, &a_end, 16);
 		y = g_ascii_strtoull (b + 2, &b_end, 16);
-		if (x != y && x != y + offset)
+		/* Addresses move with the image; what does not move with it is nearer. */
+		if (x != y && x != y + offset && x + offset != y)
 			return FALSE;
 		a = a_end;
 		b = b_end;

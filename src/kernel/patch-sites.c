@@ -15,7 +15,8 @@
 
 static const char *const kind_names[KD_PATCH_NR_KINDS] = {"ftrace", "ftrace ops", "ftrace entry",
 	"jump label", "alternative", "alternative callback", "static call", "kprobe", "paravirt",
-	"retpoline", "return thunk", "call depth", "endbr", "lock prefix", "text poke"};
+	"retpoline", "return thunk", "call depth", "endbr", "lock prefix", "runtime constant",
+	"text poke"};
 
 const char *
 kd_patch_kind_name (KdPatchKind kind)
@@ -271,6 +272,60 @@ read_places (KdKernel *kernel, KdPatchSites *sites, const Table *table, KdPatchK
 	}
 }
 
+/* --- constants: a table for each, named after its kind and variable --- */
+
+typedef struct {
+	KdKernel *kernel;
+	KdPatchSites *sites;
+} Constants;
+
+static void
+read_constant (
+	const Constants *constants, const KdKernelSymbol *start, const char *name, unsigned len)
+{
+	KdKernel *kernel = constants->kernel;
+	g_autofree char *stop_name =
+		g_strconcat ("__stop_", start->name + strlen ("__start_"), NULL);
+	KdPatchSites *sites = constants->sites;
+	guint first = sites->sites->len;
+	KdKernelSymbol stop, variable;
+	g_auto (Table) table = {0};
+	GError *error = NULL;
+
+	if (!kd_kernel_symbol (kernel, stop_name, &stop) || stop.addr <= start->addr ||
+		!kd_kernel_symbol (kernel, name, &variable))
+		return;
+	if (!read_table (kernel, &table, start->addr, stop.addr - start->addr, FALSE, &error)) {
+		kd_patch_sites_miss (sites, name, error);
+		return;
+	}
+	read_places (kernel, sites, &table, KD_PATCH_CONST);
+	for (guint i = first; i < sites->sites->len; i++) {
+		KdPatchSite *site = &g_array_index (sites->sites, KdPatchSite, i);
+
+		site->target = variable.addr;
+		site->len = (uint16_t)len;
+	}
+	sites->len_max = MAX (sites->len_max, len);
+}
+
+static gboolean
+add_constant (const KdKernelSymbol *symbol, void *data)
+{
+	static const char ptr[] = "__start_runtime_ptr_", shift[] = "__start_runtime_shift_";
+	const Constants *constants = data;
+	const KdArch *arch = constants->kernel->arch;
+
+	if (symbol->module)
+		return FALSE;
+	if (g_str_has_prefix (symbol->name, ptr))
+		read_constant (constants, symbol, symbol->name + strlen (ptr), arch->const_ptr_len);
+	else if (g_str_has_prefix (symbol->name, shift))
+		read_constant (
+			constants, symbol, symbol->name + strlen (shift), arch->const_shift_len);
+	return TRUE;
+}
+
 static const struct {
 	const char *start, *end;
 	RecordsFunc read; /* NULL: places alone */
@@ -375,6 +430,9 @@ kd_kernel_patch_sites (KdKernel *kernel)
 	sites->missing = g_ptr_array_new_with_free_func (g_free);
 	modules = kd_kernel_modules (kernel, NULL);
 	read_tables (kernel, sites);
+	if (kernel->arch->const_at)
+		kd_kernel_symbols_foreach (
+			kernel, add_constant, &(Constants){.kernel = kernel, .sites = sites});
 	for (guint i = 0; modules && i < modules->len; i++)
 		read_module (kernel, sites, g_ptr_array_index (modules, i));
 	kd_patch_sites_read_tracer (kernel, sites);

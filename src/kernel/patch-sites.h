@@ -24,6 +24,7 @@ typedef enum {
 	KD_PATCH_CALL,      /* call whose depth may be counted */
 	KD_PATCH_ENDBR,     /* landing place of indirect jumps that nothing uses */
 	KD_PATCH_LOCK,      /* LOCK prefix, for one CPU alone */
+	KD_PATCH_CONST,     /* constant set at boot; target: its variable */
 	KD_PATCH_POKE,      /* being patched at this stop: a breakpoint stands there */
 	KD_PATCH_NR_KINDS,
 } KdPatchKind;

@@ -19,6 +19,7 @@ typedef struct {
 	uint64_t start, link; /* of the first byte */
 	size_t len;
 	uint8_t *now, *file;
+	gboolean has_relocations;    /* in the file */
 	uint64_t percpu, percpu_end; /* link time; equal: none */
 	KdTextFunc func;
 	void *data;
@@ -96,6 +97,7 @@ relocate (Audit *audit)
 	if (!kd_image_section (image, ".rela.dyn", &addr, &size) ||
 		!(bytes = kd_image_bytes (image, addr, size)))
 		return;
+	audit->has_relocations = TRUE;
 	cursor = kd_cursor_init (bytes, size, audit->kernel->arch->big_endian);
 	while (kd_cursor_next_u64 (&cursor, &at) && kd_cursor_next_u64 (&cursor, &info) &&
 		kd_cursor_next_u64 (&cursor, &addend)) {
@@ -130,8 +132,9 @@ is_relocated_word (const Audit *audit, size_t at)
 	uint32_t offset = (uint32_t)kd_kernel_kaslr_offset (audit->kernel);
 	uint64_t value = (uint64_t)(int64_t)(int32_t)file;
 
+	/* Where it points in the file tells nothing: it may be the distance to a constant. */
 	if (now - file == offset)
-		return value >= audit->kernel->link_base && value <= audit->kernel->link_end;
+		return TRUE;
 	if (file - now != offset)
 		return FALSE;
 	for (unsigned tail = 0; tail <= TAIL_MAX; tail++) {
@@ -147,7 +150,7 @@ is_relocated_word (const Audit *audit, size_t at)
 static size_t
 behind_relocated (const Audit *audit, size_t at)
 {
-	if (!kd_kernel_kaslr_offset (audit->kernel))
+	if (audit->has_relocations || !kd_kernel_kaslr_offset (audit->kernel))
 		return 0;
 	for (size_t back = 0; back < WORD && back <= at; back++)
 		if (at - back + WORD <= audit->len && is_relocated_word (audit, at - back))

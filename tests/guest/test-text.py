@@ -19,7 +19,7 @@ from harness import expect, expect_equal, number  # noqa: E402
 
 TRACING = "/sys/kernel/tracing"
 # Any function of plain C will do.
-FUNCTION = "kmem_cache_alloc"
+FUNCTION = "kobject_put"
 
 
 class Host:

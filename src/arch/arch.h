@@ -169,6 +169,11 @@ typedef struct {
 	const char *const *regs;    /* what holds a table's address, of the stub or the monitor */
 	/* Of those, the one that a hypervisor with addresses of its own has one in; NULL: none. */
 	const char *hyp_reg;
+	/* The one of those that an exception goes by which is taken where the CPU is now, or from
+	 * user mode; NULL: none of them. */
+	const char *(*in_force) (const KdCpuState *state, KdRegGetFunc get, void *data);
+	/* What code has to call `reg` now, where that is another name; NULL: it is the same. */
+	const char *(*alias) (const char *reg, KdRegGetFunc get, void *data);
 	const char *(*name) (unsigned index); /* static; NULL: it has none */
 	/* Where a gate leads, and what else it says (new string). FALSE: it is none. NULL: entries
 	 * are code. */

@@ -375,11 +375,31 @@ static const char *const vector_tables[] = {"vectors", "__bp_harden_el1_vectors"
 	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___kvm_hyp_init", "__kvm_nvhe___hyp_stub_vectors",
 	"__hyp_stub_vectors", NULL};
 
+/* EL0's go to EL2 under a VHE host (TGE), else to EL1. Arm ARM D1.3.6. */
+static const char *
+vectors_in_force (const KdCpuState *state, KdRegGetFunc get, void *data)
+{
+	if (state->el == 0)
+		return get_or_zero (get, data, "HCR_EL2") & HCR_TGE ? "VBAR_EL2" : "VBAR_EL1";
+	return state->el == 1 ? "VBAR_EL1" : state->el == 2 ? "VBAR_EL2" : NULL;
+}
+
+/* At EL2 with E2H the plain name is EL2's own. */
+static const char *
+vectors_alias (const char *reg, KdRegGetFunc get, void *data)
+{
+	gboolean e2h = (get_or_zero (get, data, "HCR_EL2") & HCR_E2H) != 0;
+
+	return e2h && strcmp (reg, "VBAR_EL1") == 0 ? "VBAR_EL12" : NULL;
+}
+
 static const KdVectorLayout vectors = {.nr = VECTORS,
 	.size = VECTOR_SIZE,
 	.symbols = vector_tables,
 	.regs = vector_regs,
 	.hyp_reg = "VBAR_EL2",
+	.in_force = vectors_in_force,
+	.alias = vectors_alias,
 	.name = vector_name};
 
 static gboolean

@@ -232,10 +232,24 @@ gate (const uint8_t *entry, uint64_t *ret_target, char **ret_words)
 static const char *const vector_regs[] = {KD_X86_64_IDT_BASE, NULL};
 static const char *const vector_tables[] = {"idt_table", NULL};
 
+static const char *
+vectors_in_force (const KdCpuState *state, KdRegGetFunc get, void *data)
+{
+	return KD_X86_64_IDT_BASE;
+}
+
+static const char *
+vectors_alias (const char *reg, KdRegGetFunc get, void *data)
+{
+	return NULL;
+}
+
 static const KdVectorLayout vectors = {.nr = 256,
 	.size = 16,
 	.symbols = vector_tables,
 	.regs = vector_regs,
+	.in_force = vectors_in_force,
+	.alias = vectors_alias,
 	.name = vector_name,
 	.gate = gate};
 

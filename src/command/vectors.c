@@ -8,6 +8,7 @@
 #include "command/command.h"
 
 static const KdArg args[] = {
+	{"cpu", 'c', KD_ARG_UINT, 0, FALSE, "N", "what this CPU uses"},
 	{"all", 'a', KD_ARG_FLAG, 0, FALSE, NULL,
 		"the entries of all tables, not only of those in use"},
 	{"name", 0, KD_ARG_STRING, KD_ARG_REPEATED, TRUE, NULL, "only these tables"},
@@ -79,6 +80,46 @@ check_names (const GArray *tables, const char *const *names, GError **error)
 	return TRUE;
 }
 
+static void
+add_use (JsonArray *cpus, const GArray *tables, const KdVectorUse *use)
+{
+	JsonObject *obj = kd_json_array_add_object (cpus);
+
+	kd_json_set_int (obj, "cpu", use->cpu);
+	kd_json_set_string (obj, "reg", use->reg);
+	kd_json_set_string (obj, "alias", use->alias);
+	kd_json_set_string (obj, "regime", use->regime);
+	kd_json_set_bool (obj, "in_force", use->in_force);
+	kd_json_set_hex (obj, "value", use->value);
+	if (use->table >= 0) {
+		const KdVectorTable *table = &g_array_index (tables, KdVectorTable, use->table);
+
+		kd_json_set_string (obj, "table", table->symbol);
+		kd_json_set_uint (obj, "slot", table->slot);
+	} else
+		json_object_set_null_member (obj, "table");
+}
+
+/* Leaves those of one CPU, if one was given. */
+static gboolean
+choose_cpu (KdSession *session, const KdArgs *given, GArray *uses, GError **error)
+{
+	unsigned nr_cpus = kd_target_nr_cpus (session->target);
+	uint64_t cpu;
+
+	if (!kd_args_uint (given, "cpu", &cpu))
+		return TRUE;
+	if (cpu >= nr_cpus) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+			"vectors: no CPU %" PRIu64 " (there are %u)", cpu, nr_cpus);
+		return FALSE;
+	}
+	for (guint i = uses->len; i-- > 0;)
+		if (g_array_index (uses, KdVectorUse, i).cpu != cpu)
+			g_array_remove_index (uses, i);
+	return TRUE;
+}
+
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
@@ -88,7 +129,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	JsonObject *result;
 	JsonArray *rows, *cpus;
 
-	if (!check_names (tables, names, error))
+	if (!check_names (tables, names, error) || !choose_cpu (session, given, uses, error))
 		return NULL;
 	result = json_object_new();
 	rows = json_array_new();
@@ -102,22 +143,8 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		if (is_wanted (table, names))
 			add_table (session, rows, table, in_use);
 	}
-	for (guint i = 0; i < uses->len; i++) {
-		const KdVectorUse *use = &g_array_index (uses, KdVectorUse, i);
-		JsonObject *obj = kd_json_array_add_object (cpus);
-
-		kd_json_set_int (obj, "cpu", use->cpu);
-		kd_json_set_string (obj, "reg", use->reg);
-		kd_json_set_hex (obj, "value", use->value);
-		if (use->table >= 0) {
-			const KdVectorTable *table =
-				&g_array_index (tables, KdVectorTable, use->table);
-
-			kd_json_set_string (obj, "table", table->symbol);
-			kd_json_set_uint (obj, "slot", table->slot);
-		} else
-			json_object_set_null_member (obj, "table");
-	}
+	for (guint i = 0; i < uses->len; i++)
+		add_use (cpus, tables, &g_array_index (uses, KdVectorUse, i));
 	kd_json_set_bool (result, "all", kd_args_flag (given, "all") || *names);
 	json_object_set_array_member (result, "cpus", cpus);
 	json_object_set_array_member (result, "tables", rows);
@@ -129,11 +156,13 @@ run (KdSession *session, const KdArgs *given, GError **error)
 static void
 render_cpus (JsonArray *cpus, KdText *text)
 {
-	static const char *const headings[] = {"CPU", "REGISTER", "VALUE", "TABLE", NULL};
+	static const char *const headings[] = {
+		"CPU", "REGISTER", "VALUE", "NOW", "REGIME", "TABLE", NULL};
 
 	kd_text_table_begin (text, headings);
 	for (guint i = 0; i < json_array_get_length (cpus); i++) {
-		const char *reg = NULL, *value = NULL, *table = NULL;
+		const char *reg = NULL, *alias = NULL, *value = NULL, *table = NULL, *regime = NULL;
+		gboolean in_force = FALSE;
 		gint64 cpu = 0, slot = 0;
 		JsonObject *obj = NULL;
 
@@ -142,11 +171,19 @@ render_cpus (JsonArray *cpus, KdText *text)
 		kd_json_get_int (obj, "cpu", FALSE, &cpu, NULL);
 		kd_json_get_int (obj, "slot", FALSE, &slot, NULL);
 		kd_json_get_string (obj, "reg", FALSE, &reg, NULL);
+		kd_json_get_string (obj, "alias", FALSE, &alias, NULL);
+		kd_json_get_string (obj, "regime", FALSE, &regime, NULL);
+		kd_json_get_bool (obj, "in_force", FALSE, &in_force, NULL);
 		kd_json_get_string (obj, "value", FALSE, &value, NULL);
 		kd_json_get_string (obj, "table", FALSE, &table, NULL);
 		kd_text_table_cellf (text, KD_STYLE_NUMBER, "%" PRId64, cpu);
-		kd_text_table_cell (text, KD_STYLE_PLAIN, reg);
+		if (alias)
+			kd_text_table_cellf (text, KD_STYLE_PLAIN, "%s (%s)", reg, alias);
+		else
+			kd_text_table_cell (text, KD_STYLE_PLAIN, reg);
 		kd_text_table_cell (text, KD_STYLE_ADDRESS, value);
+		kd_text_table_cell (text, KD_STYLE_PLAIN, in_force ? "in force" : "");
+		kd_text_table_cell (text, KD_STYLE_DIM, regime);
 		if (slot)
 			kd_text_table_cellf (
 				text, KD_STYLE_SYMBOL, "%s, slot %" PRId64, table, slot);
@@ -225,13 +262,14 @@ const KdCommand kd_command_vectors = {
 	.group = "machine",
 	.summary = "exception vector tables, who uses them, and what each entry leads to",
 	.help = "On arm64 the kernel's tables, KVM's of VHE and nVHE and each of their hardening "
-		"slots; "
-		"which of them VBAR points at on each CPU. On x86-64 the IDT with its gates.\n\n"
-		"JSON: {cpus: [{cpu, reg, value, table (null: none of the host kernel's), slot}], "
-		"tables: "
-		"[{name, slot, addr, in_use, entries: [{index, addr, name, target, symbol, "
+		"slots; which of them VBAR points at on each CPU, and which VBAR is in force where "
+		"the CPU is now. Under HCR_EL2.E2H EL1's is a guest's, and VBAR_EL12 to code at "
+		"EL2. On x86-64 the IDT with its gates.\n\n"
+		"JSON: {cpus: [{cpu, reg, alias (null: code calls it the same), regime (null), "
+		"in_force, value, table (null: none of the host kernel's), slot}], tables: [{name, "
+		"slot, addr, in_use (by these CPUs), entries: [{index, addr, name, target, symbol, "
 		"gate}]}]}.",
-	.example = "vectors\nvectors __kvm_hyp_vector",
+	.example = "vectors\nvectors --cpu 1\nvectors __kvm_hyp_vector",
 	.args = args,
 	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_NEEDS_KERNEL,
 	.run = run,

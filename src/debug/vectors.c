@@ -116,6 +116,7 @@ table_at (KdKernel *kernel, const GArray *tables, uint64_t value)
 typedef struct {
 	KdTarget *target;
 	unsigned cpu;
+	const char *monitor; /* NULL: it is not asked */
 } Regs;
 
 static gboolean
@@ -123,7 +124,9 @@ get_reg (void *data, const char *name, uint64_t *ret_value)
 {
 	const Regs *regs = data;
 
-	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL) ||
+	       (regs->monitor && kd_target_arch (regs->target)
+					 ->monitor_reg (regs->monitor, regs->cpu, name, ret_value));
 }
 
 static gboolean
@@ -134,16 +137,15 @@ read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
 
 /* A guest may have the same value in a register that is its own now: the same kernel, no KASLR. */
 static gboolean
-is_hosts (KdTarget *target, unsigned cpu, uint64_t value)
+is_hosts (Regs *regs, uint64_t value)
 {
-	const KdArch *arch = kd_target_arch (target);
-	Regs regs = {target, cpu};
+	const KdArch *arch = kd_target_arch (regs->target);
 	KdVectorBase bases[KD_VECTOR_BASES_MAX];
 	unsigned nr;
 
 	if (arch->vectors->gate)
 		return TRUE;
-	nr = arch->linux_layout->vector_bases (get_reg, &regs, read_phys, target, bases);
+	nr = arch->linux_layout->vector_bases (get_reg, regs, read_phys, regs->target, bases);
 	for (unsigned i = 0; i < nr; i++)
 		if (bases[i].va == value)
 			return TRUE;
@@ -159,17 +161,25 @@ kd_vector_uses (KdKernel *kernel, const GArray *tables)
 	g_autofree char *text =
 		arch->monitor_command ? kd_target_hmp (target, arch->monitor_command, NULL) : NULL;
 
-	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (target); cpu++)
-		for (const char *const *reg = arch->vectors->regs; *reg; reg++) {
-			KdVectorUse use = {.cpu = cpu, .reg = *reg};
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (target); cpu++) {
+		KdCpuState state = kd_kernel_cpu_state (kernel, cpu);
+		Regs regs = {target, cpu, text};
+		const char *in_force = arch->vectors->in_force (&state, get_reg, &regs);
 
-			if (!kd_target_reg_get (target, cpu, *reg, &use.value, NULL) &&
-				(!text || !arch->monitor_reg (text, cpu, *reg, &use.value)))
+		for (const char *const *reg = arch->vectors->regs; *reg; reg++) {
+			KdVectorUse use = {.cpu = cpu,
+				.reg = *reg,
+				.alias = arch->vectors->alias (*reg, get_reg, &regs),
+				.regime = arch->sysregs->regime (*reg, &state, get_reg, &regs),
+				.in_force = g_strcmp0 (*reg, in_force) == 0};
+
+			if (!arch->sysregs->read (*reg, get_reg, &regs, &use.value))
 				continue;
-			use.table = is_hosts (target, cpu, use.value)
+			use.table = is_hosts (&regs, use.value)
 					    ? table_at (kernel, tables, use.value)
 					    : -1;
 			g_array_append_val (uses, use);
 		}
+	}
 	return uses;
 }

@@ -21,7 +21,11 @@ typedef struct {
 
 typedef struct {
 	unsigned cpu;
-	const char *reg; /* as KdArch has it */
+	const char *reg;    /* as KdArch has it */
+	const char *alias;  /* what code calls it now; NULL: the same. Static */
+	const char *regime; /* the regime whose exceptions it is for, and whose that is; static or
+			       NULL */
+	gboolean in_force;  /* an exception that the CPU took to where it is now went by it */
 	uint64_t value;
 	int table; /* place in the array of tables; -1: none of them (a guest's, firmware's) */
 } KdVectorUse;

@@ -268,14 +268,19 @@ def code(host):
 
 def vectors(host):
     """The tables, who uses which, and where entries lead: in the host, and just out of a guest."""
-    def used():
+    def used(in_force):
         found = host.kvmdbg.call("vectors", "--all")
         table = {(row["name"], row["slot"]): row for row in found["tables"]}
         uses = {use["reg"]: use for use in found["cpus"] if use["cpu"] == host.cpu and use["table"]}
+        # One register is in force; --cpu leaves that CPU's.
+        mine = host.kvmdbg.call("vectors", "--cpu", host.cpu)["cpus"]
+        expect_equal(mine, [use for use in found["cpus"] if use["cpu"] == host.cpu], "--cpu")
+        expect_equal([use["reg"] for use in mine if use["in_force"]], [in_force], "in force")
         return table, uses
 
     host.run("until", "kvm_vcpu_ioctl")
-    table, uses = used()
+    reg = "idt_base" if host.args.arch == "x86_64" else "VBAR_EL1" if host.args.mode == "nvhe" else "VBAR_EL2"
+    table, uses = used(reg)
     if host.args.arch == "x86_64":
         expect_equal(list(uses), ["idt_base"], "registers")
         gates = {entry["index"]: entry for entry in table["idt_table", 0]["entries"]}
@@ -285,7 +290,6 @@ def vectors(host):
         expect("DPL 3" in gates[3]["gate"] and "IST" in gates[8]["gate"] and "DPL 0" in gates[14]["gate"], f"{gates[3]}")
         expect(len(gates) > 200 and all(entry["symbol"] for entry in gates.values()), f"{len(gates)} gates")
     else:
-        reg = "VBAR_EL1" if host.args.mode == "nvhe" else "VBAR_EL2"
         expect_equal(uses[reg]["table"], "vectors", "table of the host")
         entries = table["vectors", 0]["entries"]
         expect_equal([len(row["entries"]) for row in table.values()], [16] * len(table), "entries")
@@ -293,7 +297,7 @@ def vectors(host):
                   for kind in ("sync", "irq", "fiq", "error")]
         expect_equal([entry["symbol"] for entry in entries], wanted, "where they lead")
         left = host.run("until", "--exit")["steps"][-1]
-        table, uses = used()
+        table, uses = used("VBAR_EL2")
         use = uses["VBAR_EL2"]
         expect("hyp_vec" in use["table"], f"{use}")
         entry = next(entry for entry in table[use["table"], use["slot"]]["entries"] if entry["name"] == left["vector"])
@@ -301,6 +305,13 @@ def vectors(host):
         expect(entry["symbol"].startswith(("el1_", "__kvm_nvhe_el1_")), f"{entry}")
     expect("VBAR" in host.kvmdbg.text("vectors") or "idt" in host.kvmdbg.text("vectors"), "text")
     host.kvmdbg.refused(1, "no table nothing", "vectors", "nothing")
+    host.kvmdbg.refused(1, "no CPU 99", "vectors", "--cpu", 99)
+    if host.args.arch == "arm64":
+        host.run("until", "--guest")
+        rows = {use["reg"]: use for use in host.kvmdbg.call("vectors", "--cpu", host.cpu)["cpus"]}
+        own = rows["VBAR_EL1"]
+        expect_equal((own["in_force"], own["table"], own["regime"]), (True, None, "EL1&0 (guest)"), "the guest's own")
+        expect_equal(own["alias"], None if host.args.mode == "nvhe" else "VBAR_EL12", "its name under E2H")
 
 
 def info_registers(host):

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/gdb-monitor.h"
 #include "daemon/gdb-stub.h"
 #include "proto/rsp-server.h"
 
@@ -36,7 +37,7 @@ typedef struct {
 	KdGdbStub *stub;
 	GString *reply;
 	KdGdbOutcome outcome;
-	gboolean busy;    /* a call's job is on its way */
+	KdJob *call;      /* the call's, while it is on its way; borrowed */
 	gboolean waiting; /* for a stop */
 	gboolean others;  /* for that job: it is not the only one */
 	gboolean left;    /* nothing of it is in the machine: by that job */
@@ -61,7 +62,7 @@ client_free (gpointer data)
 
 /* --- jobs --- */
 
-static void
+static KdJob *
 push (Client *client, KdJobFunc run, KdJobFunc finished)
 {
 	KdJob *job = kd_job_new (KD_JOB_FUNC);
@@ -71,6 +72,7 @@ push (Client *client, KdJobFunc run, KdJobFunc finished)
 	job->data = client;
 	client->nr_jobs++;
 	kd_worker_push (client->server->worker, job);
+	return job;
 }
 
 /* Worker. */
@@ -122,6 +124,10 @@ drop (Client *client, const char *why)
 	close (client->fd);
 	client->fd = -1;
 	client->waiting = FALSE;
+	/* Nobody is left to end a wait; what changes the machine goes on to its end. */
+	if (client->call && client->call->command &&
+		client->call->command->flags & KD_COMMAND_WAITS)
+		g_cancellable_cancel (client->call->cancellable);
 	if (client->server->closed)
 		return;
 	client->others = nr_connected (client->server) > 0;
@@ -195,7 +201,7 @@ finish_call (KdSession *session, gpointer data)
 	Client *client = data;
 
 	client->nr_jobs--;
-	client->busy = FALSE;
+	client->call = NULL;
 	if (free_if_done (client) || client->fd < 0)
 		return;
 	client->waiting = client->outcome == KD_GDB_WAIT;
@@ -233,10 +239,9 @@ cancel_waits (KdWorker *worker)
 static void
 push_call (Client *client, KdJobFunc run)
 {
-	client->busy = TRUE;
 	client->waiting = FALSE;
 	client->others = nr_connected (client->server) > 1;
-	push (client, run, finish_call);
+	client->call = push (client, run, finish_call);
 }
 
 void
@@ -247,7 +252,7 @@ kd_gdb_server_stopped (KdGdbServer *server)
 	for (guint i = 0; i < server->clients->len; i++) {
 		Client *client = g_ptr_array_index (server->clients, i);
 
-		if (client->fd >= 0 && client->waiting && !client->busy)
+		if (client->fd >= 0 && client->waiting && !client->call)
 			push_call (client, run_stop_reply);
 		/* The machine could not be stopped when it went. */
 		else if (client->fd < 0 && client->nr_jobs == 0)
@@ -262,14 +267,22 @@ take (Client *client, KdRspServerEvent event)
 {
 	KdWorker *worker = client->server->worker;
 
+	const KdRspCall *call = kd_rsp_server_call (client->rsp);
+
 	if (event == KD_RSP_SERVER_INTERRUPT) {
+		if (client->call && client->call->command) {
+			g_cancellable_cancel (client->call->cancellable);
+			return;
+		}
 		cancel_waits (worker);
 		push (client, run_interrupt, finish_other);
 		return;
 	}
-	if (kd_rsp_server_call (client->rsp)->kind == KD_RSP_CALL_STOP_REASON)
+	if (call->kind == KD_RSP_CALL_STOP_REASON)
 		cancel_waits (worker);
 	push_call (client, run_call);
+	if (call->kind == KD_RSP_CALL_MONITOR)
+		client->call->command = kd_gdb_monitor_command (call->text->str);
 }
 
 static gboolean

@@ -5,7 +5,10 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "daemon/gdb-hold.h"
+#include "daemon/gdb-monitor.h"
 #include "daemon/gdb-pac.h"
+#include "daemon/gdb-points.h"
 #include "kernel/task.h"
 
 #define SIGNAL_INT 2
@@ -17,20 +20,13 @@
 #define E_FAULT "E0e"
 #define E_INVALID "E16"
 
-typedef struct {
-	KdBreakKind kind;
-	uint64_t va, len;
-	int number; /* in the target's table */
-} Point;
-
 struct KdGdbStub {
 	guint features;   /* KdRspClientFeature */
 	unsigned cpu;     /* of Hg: registers, memory */
 	int resume_cpu;   /* of Hc; -1: all */
 	gboolean seen;    /* the client has asked for the first stop */
 	gboolean let_run; /* found running, or let run by this client */
-	gboolean orphan;  /* its client is gone, its breakpoints are not */
-	GArray *points;   /* Point */
+	KdGdbPoints *points;
 	GString *threads; /* qXfer:threads, made at its first piece */
 };
 
@@ -40,7 +36,7 @@ kd_gdb_stub_new (void)
 	KdGdbStub *stub = g_new0 (KdGdbStub, 1);
 
 	stub->resume_cpu = -1;
-	stub->points = g_array_new (FALSE, FALSE, sizeof (Point));
+	stub->points = kd_gdb_points_new();
 	stub->threads = g_string_new (NULL);
 	return stub;
 }
@@ -50,7 +46,7 @@ kd_gdb_stub_free (KdGdbStub *stub)
 {
 	if (!stub)
 		return;
-	g_array_unref (stub->points);
+	kd_gdb_points_free (stub->points);
 	g_string_free (stub->threads, TRUE);
 	g_free (stub);
 }
@@ -138,55 +134,47 @@ make_threads_xml (KdGdbStub *stub, KdSession *session)
 
 /* --- stops --- */
 
-static const Point *
-own_point (const KdGdbStub *stub, int number)
-{
-	for (guint i = 0; i < stub->points->len; i++)
-		if (g_array_index (stub->points, Point, i).number == number)
-			return &g_array_index (stub->points, Point, i);
-	return NULL;
-}
-
-/*
- * Why it stopped, as far as it concerns this client: gdb goes on by itself when it is told of a
- * breakpoint it does not know. Several may be at one place, and only the first names the stop.
- */
+/* gdb goes on by itself when it is told of a breakpoint it does not know. */
 static void
 append_reason (const KdGdbStub *stub, KdSession *session, const KdStop *stop, GString *reply)
 {
-	static const char *const words[] = {"", "", "watch", "rwatch", "awatch"};
-	const Point *own = own_point (stub, stop->breakpoint);
-	unsigned cpu = stop->cpu < 0 ? 0 : (unsigned)stop->cpu;
-	uint64_t pc = 0;
+	const char *word = NULL;
 
-	if (stop->reason == KD_STOP_WATCHPOINT) {
-		for (guint i = 0; i < stub->points->len && !own; i++) {
-			const Point *point = &g_array_index (stub->points, Point, i);
-
-			if (point->kind >= KD_WATCH_WRITE &&
-				stop->watch_addr.value - point->va < point->len)
-				own = point;
-		}
-		if (own && own->kind >= KD_WATCH_WRITE)
-			g_string_append_printf (
-				reply, "%s:%" PRIx64 ";", words[own->kind], stop->watch_addr.value);
-		return;
-	}
-	if (stop->reason != KD_STOP_BREAKPOINT ||
-		!kd_target_reg_get (
-			session->target, cpu, kd_target_arch (session->target)->pc, &pc, NULL))
-		return;
-	for (guint i = 0; i < stub->points->len; i++) {
-		const Point *point = &g_array_index (stub->points, Point, i);
-
-		if (point->kind > KD_BREAK_HARDWARE || point->va != pc)
-			continue;
-		if (point->kind == KD_BREAK_SOFTWARE && stub->features & KD_RSP_CLIENT_SWBREAK)
+	switch (kd_gdb_points_at (stub->points, session->target, stop)) {
+	case KD_GDB_POINT_NONE:
+		break;
+	case KD_GDB_POINT_SOFTWARE:
+		if (stub->features & KD_RSP_CLIENT_SWBREAK)
 			g_string_append (reply, "swbreak:;");
-		if (point->kind == KD_BREAK_HARDWARE && stub->features & KD_RSP_CLIENT_HWBREAK)
+		break;
+	case KD_GDB_POINT_HARDWARE:
+		if (stub->features & KD_RSP_CLIENT_HWBREAK)
 			g_string_append (reply, "hwbreak:;");
-		return;
+		break;
+	case KD_GDB_POINT_WRITE:
+		word = "watch";
+		break;
+	case KD_GDB_POINT_READ:
+		word = "rwatch";
+		break;
+	case KD_GDB_POINT_ACCESS:
+		word = "awatch";
+		break;
 	}
+	if (word)
+		g_string_append_printf (reply, "%s:%" PRIx64 ";", word, stop->watch_addr.value);
+}
+
+static void
+append_stop (const KdGdbStub *stub, KdSession *session, int signal, GString *reply)
+{
+	const KdStop *stop = kd_target_last_stop (session->target);
+
+	g_string_printf (reply, "T%02xthread:", (unsigned)signal);
+	append_thread (stub, stub->cpu, reply);
+	g_string_append_c (reply, ';');
+	if (stop && (stop->cpu < 0 || stop->cpu == (int)stub->cpu))
+		append_reason (stub, session, stop, reply);
 }
 
 KdGdbOutcome
@@ -206,10 +194,7 @@ kd_gdb_stub_stop_reply (KdGdbStub *stub, KdSession *session, GString *reply)
 										   : SIGNAL_TRAP;
 	if (stop->cpu >= 0)
 		stub->cpu = (unsigned)stop->cpu;
-	g_string_printf (reply, "T%02xthread:", (unsigned)signal);
-	append_thread (stub, stub->cpu, reply);
-	g_string_append_c (reply, ';');
-	append_reason (stub, session, stop, reply);
+	append_stop (stub, session, signal, reply);
 	return KD_GDB_ANSWER;
 }
 
@@ -230,42 +215,73 @@ stop_reason (KdGdbStub *stub, KdSession *session, GString *reply)
 
 /* --- running --- */
 
-/* The CPU to step; -1: it is to run. */
-static int
-cpu_to_step (const KdGdbStub *stub, KdSession *session, const KdRspCall *call)
+/*
+ * What is to be done, and which CPU does it: -1 all of them. A step is made with the others held,
+ * whatever is asked for them: nobody wants a kernel to run on while he steps.
+ */
+static char
+resume_action (const KdGdbStub *stub, KdSession *session, const KdRspCall *call, int *ret_cpu)
 {
+	unsigned cpu;
+
 	for (guint i = 0; i < call->nr_rows; i++) {
 		const KdRspResume *row = &call->rows[i];
-		unsigned cpu;
 
 		if (row->action != 's')
 			continue;
-		if (cpu_of_thread (session, row->thread, &cpu))
-			return (int)cpu;
-		return stub->resume_cpu >= 0 ? stub->resume_cpu : (int)stub->cpu;
+		*ret_cpu = cpu_of_thread (session, row->thread, &cpu) ? (int)cpu
+			   : stub->resume_cpu >= 0                    ? stub->resume_cpu
+								      : (int)stub->cpu;
+		return 's';
 	}
-	return -1;
+	/* One alone, as with gdb's scheduler-locking. */
+	*ret_cpu = call->nr_rows == 1 && cpu_of_thread (session, call->rows[0].thread, &cpu)
+			   ? (int)cpu
+			   : -1;
+	return 'c';
+}
+
+/*
+ * The stop that is told is the stepped CPU's, and made even when somebody else has let the machine
+ * run: gdb cannot do with another (13 infrun.c, finish_step_over). A CPU that sleeps makes none;
+ * what there is to say is that it is where it was.
+ */
+static KdGdbOutcome
+step (KdGdbStub *stub, KdSession *session, unsigned cpu, GString *reply)
+{
+	g_autoptr (GError) error = NULL;
+
+	if ((kd_target_state (session->target) == KD_TARGET_RUNNING &&
+		    !kd_target_stop (session->target, &error)) ||
+		!kd_target_step (session->target, cpu, &error))
+		g_info ("gdb server: %s", error->message);
+	if (kd_target_state (session->target) != KD_TARGET_STOPPED)
+		return kd_gdb_stub_stop_reply (stub, session, reply);
+	stub->cpu = cpu;
+	append_stop (stub, session, SIGNAL_TRAP, reply);
+	return KD_GDB_ANSWER;
 }
 
 static KdGdbOutcome
 resume (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
-	int cpu = cpu_to_step (stub, session, call);
 	g_autoptr (GError) error = NULL;
+	int cpu;
+	char action = resume_action (stub, session, call, &cpu);
 
-	/* Somebody else has let it run already: there is one stop to wait for. */
-	if (kd_target_state (session->target) == KD_TARGET_RUNNING)
-		return KD_GDB_WAIT;
 	if (call->has_addr) {
 		g_string_assign (reply, E_INVALID);
 		return KD_GDB_ANSWER;
 	}
 	stub->let_run = TRUE;
-	if (cpu < 0 ? kd_target_cont (session->target, &error)
-		    : kd_target_step (session->target, (unsigned)cpu, &error))
-		return cpu < 0 ? KD_GDB_WAIT : kd_gdb_stub_stop_reply (stub, session, reply);
+	if (action == 's')
+		return step (stub, session, (unsigned)cpu, reply);
+	/* Somebody else has let it run already: there is one stop to wait for. */
+	if (kd_target_state (session->target) == KD_TARGET_RUNNING ||
+		(cpu < 0 ? kd_target_cont (session->target, &error)
+			 : kd_target_cont_cpu (session->target, (unsigned)cpu, &error)))
+		return KD_GDB_WAIT;
 	g_info ("gdb server: %s", error->message);
-	/* A CPU that sleeps makes no step; what there is to say is that it is stopped. */
 	return kd_gdb_stub_stop_reply (stub, session, reply);
 }
 
@@ -461,95 +477,30 @@ write_range (const KdGdbStub *stub, KdSession *session, const KdRspCall *call)
 
 /* --- breakpoints --- */
 
-static int
-find_point (const KdGdbStub *stub, const KdRspCall *call)
-{
-	for (guint i = 0; i < stub->points->len; i++) {
-		const Point *point = &g_array_index (stub->points, Point, i);
-
-		if ((guint)point->kind == (guint)call->type && point->va == call->addr &&
-			point->len == call->len)
-			return (int)i;
-	}
-	return -1;
-}
-
 static void
-insert_point (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
+set_point (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
-	Point point = {(KdBreakKind)call->type, call->addr, call->len, 0};
+	KdBreakKind kind = (KdBreakKind)call->type;
 	g_autoptr (GError) error = NULL;
+	gboolean ok = call->kind == KD_RSP_CALL_INSERT
+			      ? kd_gdb_points_insert (stub->points, session->target, kind,
+					call->addr, call->len, &error)
+			      : kd_gdb_points_remove (stub->points, session->target, kind,
+					call->addr, call->len, &error);
 
-	if (find_point (stub, call) < 0) {
-		point.number = kd_target_break_insert (
-			session->target, point.kind, point.va, point.len, "gdb", &error);
-		if (!point.number) {
-			g_info ("gdb server: %s", error->message);
-			g_string_assign (reply, E_INVALID);
-			return;
-		}
-		g_array_append_val (stub->points, point);
-	}
-	g_string_assign (reply, "OK");
-}
-
-static void
-remove_point (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
-{
-	int index = find_point (stub, call);
-
-	if (index >= 0) {
-		int number = g_array_index (stub->points, Point, index).number;
-		g_autoptr (GError) error = NULL;
-
-		/* Somebody may have deleted it by its number: then it is gone as well. */
-		if (!kd_target_break_delete (session->target, number, &error) &&
-			!g_error_matches (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND)) {
-			g_string_assign (reply, E_PERM);
-			return;
-		}
-		g_array_remove_index (stub->points, (guint)index);
-	}
-	g_string_assign (reply, "OK");
-}
-
-/* It stands where only this client, which is gone, wanted it to. */
-static gboolean
-is_own_stop (const KdGdbStub *stub, KdTarget *target)
-{
-	const KdStop *stop = kd_target_last_stop (target);
-
-	return stop && stop->breakpoint && own_point (stub, stop->breakpoint);
+	if (!ok)
+		g_info ("gdb server: %s", error->message);
+	g_string_assign (reply, ok ? "OK" : E_INVALID);
 }
 
 gboolean
 kd_gdb_stub_leave (KdGdbStub *stub, KdSession *session, gboolean others)
 {
-	KdTarget *target = session->target;
-	g_autoptr (GError) error = NULL;
-	gboolean running, run;
+	gboolean run = stub->let_run && !others;
 
-	if (!target || kd_target_state (target) == KD_TARGET_LOST)
-		return TRUE;
-	running = kd_target_state (target) == KD_TARGET_RUNNING;
-	if (stub->points->len && running && !kd_target_stop (target, &error)) {
-		g_warning ("gdb server: %u breakpoints stay for now: %s", stub->points->len,
-			error->message);
-		/* Somebody else's from here on, and with the next stop gone. */
-		stub->let_run = FALSE;
-		stub->orphan = TRUE;
-		return FALSE;
-	}
-	run = running || (stub->let_run && !others) || (stub->orphan && is_own_stop (stub, target));
-	for (guint i = 0; i < stub->points->len; i++)
-		kd_target_break_delete (
-			target, g_array_index (stub->points, Point, i).number, NULL);
-	g_array_set_size (stub->points, 0);
+	/* Where it has to be called again, the machine is somebody else's by then. */
 	stub->let_run = FALSE;
-	if (run && kd_target_state (target) == KD_TARGET_STOPPED &&
-		!kd_target_cont (target, &error))
-		g_warning ("gdb server: the machine stays stopped: %s", error->message);
-	return TRUE;
+	return !session->target || kd_gdb_points_leave (stub->points, session->target, run);
 }
 
 /* --- the rest --- */
@@ -605,41 +556,10 @@ xfer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply
 	}
 }
 
-/* One command line, "kvmdbg vms" or "vms"; its text, or why not. New. */
-static char *
-run_monitor (KdSession *session, const char *line)
-{
-	g_auto (GStrv) argv = NULL;
-	g_autoptr (GError) error = NULL;
-	g_autoptr (KdArgs) args = NULL;
-	g_autoptr (JsonNode) value = NULL;
-	const KdCommand *command = NULL;
-	char **words;
-
-	if (!g_shell_parse_argv (line, NULL, &argv, &error))
-		return g_strdup_printf ("%s\n", error->message);
-	words = argv;
-	if (strcmp (words[0], "kvmdbg") == 0 && words[1])
-		words++;
-	command = kd_command_find (words[0], &error);
-	if (command && (!command->run ||
-			       command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_IN_CLIENT |
-							KD_COMMAND_IN_DAEMON) ||
-			       strcmp (command->name, "detach") == 0))
-		return g_strdup_printf ("kvmdbg: %s: not from here\n", command->name);
-	if (command)
-		args = kd_args_from_argv (command, (const char *const *)words + 1, &error);
-	if (args)
-		value = kd_command_execute (command, session, args, &error);
-	if (!value)
-		return g_strdup_printf ("kvmdbg: %s\n", error ? error->message : "failed");
-	return kd_command_render (command, value, FALSE, 80);
-}
-
 static void
 monitor (KdSession *session, const KdRspCall *call, GString *reply)
 {
-	g_autofree char *text = run_monitor (session, call->text->str);
+	g_autofree char *text = kd_gdb_monitor_run (session, call->text->str);
 
 	/* One packet holds it: gdb takes any that is not longer than we said. */
 	if (text && *text)
@@ -648,15 +568,11 @@ monitor (KdSession *session, const KdRspCall *call, GString *reply)
 		g_string_assign (reply, "OK");
 }
 
-KdGdbOutcome
-kd_gdb_stub_call (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
+static KdGdbOutcome
+answer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
 	unsigned cpu;
 
-	if (!session->target || kd_target_state (session->target) == KD_TARGET_LOST) {
-		g_string_assign (reply, "W00");
-		return KD_GDB_END;
-	}
 	switch (call->kind) {
 	case KD_RSP_CALL_UNKNOWN:
 	case KD_RSP_CALL_NO_ACK:
@@ -712,10 +628,8 @@ kd_gdb_stub_call (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GS
 		g_string_assign (reply, write_range (stub, session, call) ? "OK" : E_FAULT);
 		break;
 	case KD_RSP_CALL_INSERT:
-		insert_point (stub, session, call, reply);
-		break;
 	case KD_RSP_CALL_REMOVE:
-		remove_point (stub, session, call, reply);
+		set_point (stub, session, call, reply);
 		break;
 	case KD_RSP_CALL_VCONT_ACTIONS:
 		g_string_assign (reply, "vCont;c;C;s;S");
@@ -742,4 +656,46 @@ kd_gdb_stub_call (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GS
 		break;
 	}
 	return KD_GDB_ANSWER;
+}
+
+/* What only a machine that holds still can answer. */
+static gboolean
+needs_stop (const KdRspCall *call)
+{
+	switch (call->kind) {
+	case KD_RSP_CALL_READ_REGS:
+	case KD_RSP_CALL_READ_REG:
+	case KD_RSP_CALL_WRITE_REG:
+	case KD_RSP_CALL_WRITE_MEM:
+	case KD_RSP_CALL_INSERT:
+	case KD_RSP_CALL_REMOVE:
+		return TRUE;
+	case KD_RSP_CALL_READ_MEM:
+		return !is_kernel_half (call->addr);
+	default:
+		return FALSE;
+	}
+}
+
+KdGdbOutcome
+kd_gdb_stub_call (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
+{
+	g_autoptr (GError) error = NULL;
+	gboolean held = FALSE;
+	KdGdbOutcome outcome;
+
+	if (!session->target || kd_target_state (session->target) == KD_TARGET_LOST) {
+		g_string_assign (reply, "W00");
+		return KD_GDB_END;
+	}
+	/* Each client thinks that it alone lets the machine run. */
+	if (needs_stop (call) && !kd_gdb_hold (session->target, &held, &error)) {
+		g_info ("gdb server: %s", error->message);
+		g_string_assign (reply, E_PERM);
+		return KD_GDB_ANSWER;
+	}
+	outcome = answer (stub, session, call, reply);
+	if (!kd_gdb_let_go (session->target, held, &error))
+		g_warning ("gdb server: the machine stays stopped: %s", error->message);
+	return outcome;
 }

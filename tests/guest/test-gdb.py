@@ -6,11 +6,14 @@ Witnesses: kvmdbg's commands on the same stop, and QEMU's monitor for whether th
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
+import random
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -54,7 +57,7 @@ class Gdb:
                 raise Failure(f"gdb: no end after {timeout} s: {out[-500:]!r}")
             data = os.read(self.process.stdout.fileno(), 65536)
             if not data:
-                raise Failure(f"gdb ended: {out[-500:]!r}")
+                raise Failure(f"gdb ended: {out[:1500]!r}")
             out += data
         return out.split(mark)[0].decode(errors="replace")
 
@@ -71,6 +74,38 @@ class Gdb:
     def close(self):
         self.process.kill()
         self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Raw:
+    """A client that sends what it likes."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(str(path))
+
+    def ask(self, payload):
+        """The answer's payload."""
+        self.socket.sendall(b"+$%s#%02x" % (payload, sum(payload) & 255))
+        data = b""
+        while not re.search(rb"\$([^#]*)#..", data):
+            data += self.socket.recv(65536) or b"$gone#00"
+        return re.search(rb"\$([^#]*)#..", data)[1]
+
+    def is_closed(self):
+        with contextlib.suppress(ConnectionError):
+            while self.socket.recv(65536):
+                pass
+        return True
+
+    def close(self):
+        self.socket.close()
 
     def __enter__(self):
         return self
@@ -98,6 +133,9 @@ class Host:
     def pc(self, cpu):
         name = "pc" if self.args.arch == "arm64" else "rip"
         return number(self.kvmdbg.call("regs", "--cpu", cpu, name)[0]["regs"][name])
+
+    def cpu_of(self, gdb):
+        return gdb.value("$_thread") - 1
 
     def running(self):
         return self.machine.monitor("query-status")["running"]
@@ -222,6 +260,116 @@ def monitor(host):
         expect_equal(len(host.kvmdbg.call("vms")), 1, "VMs")
 
 
+def two_clients(host):
+    """One stop for all, and each is told of its own breakpoints; both go on and stop at once."""
+    with host.gdb() as one, host.gdb() as other:
+        one.run(f"hbreak {HOT}")
+        for n in range(3):
+            one.send("continue")
+            other.send("continue")
+            text = one.wait(60)
+            expect("hit Breakpoint 1" in text, f"{n}: {text}")
+            text = other.wait(60)
+            # It may have seen the step off the breakpoint instead.
+            expect("SIGTRAP" in text, f"{n}: {text}")
+        one.run("delete")
+        for n in range(3):
+            for gdb in (one, other):
+                gdb.send("continue")
+            time.sleep(0.5)
+            for gdb in (one, other):
+                gdb.process.send_signal(signal.SIGINT)
+            for gdb in (one, other):
+                text = gdb.wait(60)
+                expect("SIGINT" in text or "SIGTRAP" in text, f"{n}: {text}")
+            expect(not host.running(), f"{n}: runs")
+        for gdb in (one, other):
+            expect_equal(gdb.value("&init_task"), number(host.kvmdbg.call("sym", "init_task")["symbols"][0]["addr"]), "alive")
+
+
+def death(host):
+    """What a client has set goes with it, while the machine runs; another's at the same place stays."""
+    start = number(host.kvmdbg.call("sym", HOT)["symbols"][0]["addr"])
+    with Raw(host.socket) as raw:
+        expect(raw.ask(b"?").startswith(b"T"), "?")
+        expect_equal(raw.ask(b"Z1,%x,4" % start), b"OK", "Z1")
+        expect_equal(raw.ask(b"Z1,%x,4" % start), b"OK", "Z1 again")
+        with host.gdb() as gdb:
+            gdb.run(f"hbreak *{start:#x}")
+            expect("hit Breakpoint" in gdb.run("continue"), "no stop")
+            expect_equal([number(row["addr"]) for row in host.kvmdbg.call("breaks")], [start], "the other's")
+            raw.close()
+            # It had let the machine run neither, nor is it alone.
+            time.sleep(0.5)
+            expect(not host.running(), "runs")
+            expect_equal(host.kvmdbg.call("breaks"), [], "after its death")
+            for _ in range(3):
+                expect("hit Breakpoint" in gdb.run("continue"), "no stop")
+            gdb.run("delete")
+            gdb.send("continue")
+            deadline = time.monotonic() + 20
+            while not host.running():
+                expect(time.monotonic() < deadline, "does not run")
+                time.sleep(0.05)
+            watched = number(host.kvmdbg.call("sym", "init_task")["symbols"][0]["addr"])
+            with Raw(host.socket) as late:
+                # While it runs: the machine is held for this, and goes on.
+                expect_equal(late.ask(b"Z1,%x,4" % watched), b"OK", "Z1 while it runs")
+                expect_equal(len(host.kvmdbg.call("breaks")), 1, "breakpoints")
+                expect(host.running(), "stopped")
+            deadline = time.monotonic() + 20
+            while host.kvmdbg.call("breaks"):
+                expect(time.monotonic() < deadline, "breakpoint stays")
+                time.sleep(0.1)
+            expect(host.running(), "stopped")
+            gdb.process.send_signal(signal.SIGINT)
+            expect("SIGINT" in gdb.wait(30), "Ctrl-C")
+
+
+def garbage(host):
+    """What is no request ends that connection or is answered; nobody else notices."""
+    rng = random.Random(1)
+    with host.gdb() as gdb:
+        for junk in (b"GET / HTTP/1.1\r\n\r\n" * 100, b"$" + b"m" * 300000, b"$m0,4#00" * 20, b"\x00" * 5000,
+                     rng.randbytes(20000), b"+$vCont;" + b"s:1;" * 2000 + b"#00"):
+            with Raw(host.socket) as raw:
+                with contextlib.suppress(ConnectionError):
+                    raw.socket.sendall(junk)
+                    raw.socket.shutdown(socket.SHUT_WR)
+                expect(raw.is_closed(), f"{junk[:20]!r}")
+        with Raw(host.socket) as half:
+            half.socket.sendall(b"$qSuppor")
+            with Raw(host.socket) as raw:
+                for payload, answer in ((b"mffff,zz", b"E16"), (b"Hg99", b"E16"), (b"p100000", b"E16"),
+                                        (b"vNonsense", b""), (b"Z9,0,4", b"E16"), (b"Z1,zz,4", b"E16"),
+                                        (b"qXfer:features:read:none.xml:0,100", b"E00"), (b"qRcmd,7", b"E16")):
+                    expect_equal(raw.ask(payload), answer, payload)
+            half.socket.sendall(b"ted#37")
+            expect(half.socket.recv(4096).startswith(b"+"), "half a packet, then its rest")
+        expect("Thread 1." in gdb.run("info threads"), "the other client")
+        expect_equal(gdb.value("$pc"), host.pc(host.cpu_of(gdb)), "pc")
+
+
+def waits(host):
+    """A command that waits for the machine is ended by Ctrl-C of its own client, and by that client's end."""
+    with Raw(host.socket) as raw:
+        expect(raw.ask(b"?").startswith(b"T"), "?")
+        line = b"kvmdbg cont --wait"
+        packet = b"qRcmd," + line.hex().encode()
+        raw.socket.sendall(b"+$%s#%02x" % (packet, sum(packet) & 255))
+        time.sleep(1)
+        expect(host.running(), "does not run")
+        raw.socket.sendall(b"\x03")
+        data = b""
+        while not re.search(rb"\$([^#]*)#..", data):
+            data += raw.socket.recv(65536)
+        print(f"# {bytes.fromhex(re.search(rb'[$]([^#]*)#', data)[1].decode())!r}")
+        raw.socket.sendall(b"+$%s#%02x" % (packet, sum(packet) & 255))
+        time.sleep(1)
+    expect_equal(host.kvmdbg.run("status", timeout=20).status, 0, "the session after its client's end")
+    host.kvmdbg.text("stop")
+
+
 def detach(host):
     """gdb's breakpoints go with it, and the machine runs."""
     with host.gdb() as gdb:
@@ -250,7 +398,8 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, detach):
+        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, two_clients, death,
+                     garbage, waits, detach):
             tap.case(f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

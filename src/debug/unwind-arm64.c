@@ -9,6 +9,7 @@
 
 #define FP 29
 #define LR 30
+#define X0 0
 #define SP 31
 #define VECTORS_SIZE 0x800
 #define VECTOR_SIZE 0x80
@@ -437,13 +438,29 @@ step_sdei (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
 	return next->has_symbol ? KD_STEP_NEXT : KD_STEP_NOT_MINE;
 }
 
+/*
+ * ftrace_return_to_handler() gives back where its caller is to go. Once it has popped that from
+ * function_graph's stack, an interrupt's functions put theirs in the place: only its registers have
+ * it.
+ */
+static void
+note_graph_target (KdUnwind *unwind, const KdUnwindFrame *from)
+{
+	KdCodeResult result;
+
+	unwind->graph_target = 0;
+	if (kd_code_arm64_forward (unwind, &from->regs, from->image_pc, &result) == KD_CODE_RETURNS)
+		kd_reg_set_get (&result.regs, X0, &unwind->graph_target);
+}
+
 /* function_graph's own return path: where it goes is what it put aside. */
 static int
 step_return_to_handler (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
 {
 	unsigned index = unwind->graph_index;
+	uint64_t fp = 0, target, entry = 0;
 	KdCodeResult result;
-	uint64_t fp = 0;
+	gboolean on_stack;
 
 	if (kd_code_arm64_forward (unwind, &from->regs, from->image_pc, &result) != KD_CODE_RETURNS)
 		return KD_STEP_NOT_MINE;
@@ -451,11 +468,15 @@ step_return_to_handler (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFra
 	next->regs.live = FALSE;
 	kd_reg_set_forget (&next->regs, LR);
 	kd_reg_set_get (&next->regs, FP, &fp);
-	if (next->regs.pc == 0 &&
-		!unwind->ops->graph_return (unwind->data, index, fp, &next->regs.pc, &index))
+	target = next->regs.pc ? next->regs.pc : unwind->graph_target;
+	unwind->graph_target = 0;
+	on_stack = unwind->ops->graph_return (unwind->data, index, fp, &entry, &index);
+	if (!target && !on_stack)
 		return KD_STEP_NOT_MINE;
-	unwind->graph_index = index;
-	next->regs.pc = kd_unwind_strip (unwind, next->regs.pc);
+	/* What was popped already is no entry to be passed. */
+	if (on_stack && (!target || entry == target))
+		unwind->graph_index = index;
+	next->regs.pc = kd_unwind_strip (unwind, target ? target : entry);
 	next->how = KD_HOW_GRAPH;
 	kd_unwind_name (unwind, next);
 	if (!next->has_symbol)
@@ -498,6 +519,8 @@ special (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd
 		return step_exception (unwind, from, next);
 	if (strcmp (name, "ret_from_fork") == 0)
 		return step_ret_from_fork (unwind, from, next, ret_end);
+	if (strcmp (name, "ftrace_return_to_handler") == 0)
+		note_graph_target (unwind, from);
 	if (strcmp (name, "return_to_handler") == 0)
 		return step_return_to_handler (unwind, from, next);
 	if (strcmp (name, "__sdei_asm_handler") == 0)

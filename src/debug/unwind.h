@@ -187,6 +187,8 @@ struct KdUnwind {
 	void *data;
 	uint64_t pac_mask;
 	unsigned graph_index; /* the next entry of function_graph's stack */
+	uint64_t
+		graph_target; /* where its return path goes, as the frame before shows; 0 unknown */
 };
 
 typedef struct {

@@ -523,6 +523,36 @@ test_graph (void)
 	kd_unwind_result_clear (&result);
 }
 
+/* Popped already, and an interrupt's entries in its place: the return address is in the registers
+ * alone. */
+static void
+test_graph_popped (void)
+{
+	static const uint32_t handler_words[] = {BLR_X8, 0xaa0003fe /* mov x30, x0 */, RET};
+	static const uint32_t words[] = {NOP, 0xaa1603e0 /* mov x0, x22 */, RET};
+	World world = {0};
+	uint64_t returns[3], leaf, handler, popping, sp = STACK_END - 512;
+	KdUnwindResult result;
+	KdRegSet start;
+
+	build_chain (&world, 32, returns, &leaf);
+	handler = add_function (&world, "return_to_handler", handler_words, 3, 0);
+	popping = add_function (&world, "ftrace_return_to_handler", words, 3, 32);
+	record (&world, sp, sp + 32, handler + 4);
+	record (&world, sp + 32, sp + 64, handler);
+	record (&world, sp + 64, 0, returns[2]);
+	world.graph[0].ret = returns[1];
+	world.nr_graph = 1;
+	start = start_at (popping + 4, sp, sp);
+	kd_reg_set_put (&start, 22, SIGNED (returns[0]));
+	run (&world, start, &result);
+	expect (&result, 1, "return_to_handler", KD_HOW_CFI, KD_PROOF_INDIRECT);
+	expect (&result, 2, "middle", KD_HOW_GRAPH, KD_PROOF_ENTRY);
+	expect (&result, 3, "top", KD_HOW_GRAPH, KD_PROOF_CALL);
+	expect (&result, 4, "ret_from_fork", KD_HOW_CFI, KD_PROOF_INDIRECT);
+	kd_unwind_result_clear (&result);
+}
+
 /* A trampoline that returns through x9, as ftrace_caller does: the traced function goes on. */
 static void
 test_trampoline (void)
@@ -617,6 +647,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/unwind/interrupt", test_interrupt);
 	g_test_add_func ("/unwind/user-boundary", test_user_boundary);
 	g_test_add_func ("/unwind/function-graph", test_graph);
+	g_test_add_func ("/unwind/function-graph-popped", test_graph_popped);
 	g_test_add_func ("/unwind/trampoline", test_trampoline);
 	g_test_add_func ("/unwind/random-stacks", test_random);
 	return g_test_run();

@@ -449,6 +449,20 @@ check_const (Check *check)
 	return value == (wanted & mask);
 }
 
+/* The file's address, relocated, where nVHE has it mapped. */
+static gboolean
+check_hyp (Check *check)
+{
+	uint64_t now, file, va;
+
+	memcpy (&now, check->now, sizeof now);
+	memcpy (&file, check->file, sizeof file);
+	now = check->kernel->arch->big_endian ? GUINT64_FROM_BE (now) : GUINT64_FROM_LE (now);
+	file = check->kernel->arch->big_endian ? GUINT64_FROM_BE (file) : GUINT64_FROM_LE (file);
+	say (check, "of", file);
+	return kd_kernel_from_hyp (check->kernel, now, &va) && va == file;
+}
+
 static gboolean
 check_endbr (Check *check)
 {
@@ -471,6 +485,7 @@ static gboolean (*const checks[KD_PATCH_NR_KINDS]) (Check *check) = {
 	[KD_PATCH_ENDBR] = check_endbr,
 	[KD_PATCH_LOCK] = check_lock,
 	[KD_PATCH_CONST] = check_const,
+	[KD_PATCH_HYP] = check_hyp,
 	[KD_PATCH_POKE] = check_poke,
 };
 

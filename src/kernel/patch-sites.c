@@ -16,7 +16,7 @@
 static const char *const kind_names[KD_PATCH_NR_KINDS] = {"ftrace", "ftrace ops", "ftrace entry",
 	"jump label", "alternative", "alternative callback", "static call", "kprobe", "paravirt",
 	"retpoline", "return thunk", "call depth", "endbr", "lock prefix", "runtime constant",
-	"text poke"};
+	"hyp address", "text poke"};
 
 const char *
 kd_patch_kind_name (KdPatchKind kind)
@@ -256,18 +256,21 @@ read_paravirt (KdKernel *kernel, KdPatchSites *sites, const Table *table, GError
 
 /* --- tables of nothing but places: s32, each relative to itself --- */
 
+/* `len`: bytes of each; 0: an instruction. `target`: of all of them. */
+
 static void
-read_places (KdKernel *kernel, KdPatchSites *sites, const Table *table, KdPatchKind kind)
+read_places (KdKernel *kernel, KdPatchSites *sites, const Table *table, KdPatchKind kind,
+	unsigned len, uint64_t target)
 {
 	for (size_t at = 0; at + S32_SIZE <= table->len; at += S32_SIZE) {
 		uint32_t offset;
-		KdPatchSite site = {.kind = (uint8_t)kind};
+		KdPatchSite site = {.kind = (uint8_t)kind, .target = target};
 
 		memcpy (&offset, table->bytes + at, S32_SIZE);
 		offset = kernel->arch->big_endian ? GUINT32_FROM_BE (offset)
 						  : GUINT32_FROM_LE (offset);
 		site.addr = table->addr + at + (uint64_t)(int64_t)(int32_t)offset;
-		site.len = kd_patch_insn_len (kernel, site.addr);
+		site.len = len ? (uint16_t)len : kd_patch_insn_len (kernel, site.addr);
 		kd_patch_sites_add (kernel, sites, site);
 	}
 }
@@ -287,7 +290,6 @@ read_constant (
 	g_autofree char *stop_name =
 		g_strconcat ("__stop_", start->name + strlen ("__start_"), NULL);
 	KdPatchSites *sites = constants->sites;
-	guint first = sites->sites->len;
 	KdKernelSymbol stop, variable;
 	g_auto (Table) table = {0};
 	GError *error = NULL;
@@ -299,14 +301,7 @@ read_constant (
 		kd_patch_sites_miss (sites, name, error);
 		return;
 	}
-	read_places (kernel, sites, &table, KD_PATCH_CONST);
-	for (guint i = first; i < sites->sites->len; i++) {
-		KdPatchSite *site = &g_array_index (sites->sites, KdPatchSite, i);
-
-		site->target = variable.addr;
-		site->len = (uint16_t)len;
-	}
-	sites->len_max = MAX (sites->len_max, len);
+	read_places (kernel, sites, &table, KD_PATCH_CONST, len, variable.addr);
 }
 
 static gboolean
@@ -331,6 +326,7 @@ static const struct {
 	RecordsFunc read; /* NULL: places alone */
 	KdPatchKind kind;
 	gboolean kept; /* in memory after the boot */
+	unsigned len;  /* of what is there; 0: an instruction */
 } tables[] = {
 	{"__alt_instructions", "__alt_instructions_end", read_alternatives, KD_PATCH_ALTERNATIVE,
 		FALSE},
@@ -342,6 +338,7 @@ static const struct {
 	{"__return_sites", "__return_sites_end", NULL, KD_PATCH_RETURN, FALSE},
 	{"__call_sites", "__call_sites_end", NULL, KD_PATCH_CALL, FALSE},
 	{"__ibt_endbr_seal", "__ibt_endbr_seal_end", NULL, KD_PATCH_ENDBR, FALSE},
+	{"__hyp_reloc_begin", "__hyp_reloc_end", NULL, KD_PATCH_HYP, FALSE, 8},
 	{"__smp_locks", "__smp_locks_end", NULL, KD_PATCH_LOCK, FALSE},
 };
 
@@ -361,7 +358,7 @@ read_tables (KdKernel *kernel, KdPatchSites *sites)
 			    &error))
 			kd_patch_sites_miss (sites, what, error);
 		else if (!tables[i].read)
-			read_places (kernel, sites, &table, tables[i].kind);
+			read_places (kernel, sites, &table, tables[i].kind, tables[i].len, 0);
 		else {
 			tables[i].read (kernel, sites, &table, &error);
 			if (error)

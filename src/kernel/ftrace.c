@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "kernel/ftrace.h"
 
+#include <inttypes.h>
+
+#include "kernel/containers.h"
 #include "kernel/kernel-private.h"
 #include "kernel/object.h"
 
 /* Tracers, perf events and live patches at once: tens. */
 #define OPS_MAX 4096
+/* FTRACE_HASH_MAX_BITS is 12; the kernel has fewer functions than this. */
+#define HASH_BITS_MAX 20
+#define HASH_MAX (1U << 18)
 
 struct KdFtrace {
 	GArray *ops; /* of KdFtraceOps, true for `generation` */
@@ -96,6 +102,67 @@ kd_ftrace_ops (KdKernel *kernel, char **ret_why)
 	if (ret_why)
 		*ret_why = g_strdup (kernel->ftrace->why);
 	return kernel->ftrace->ops;
+}
+
+typedef struct {
+	KdKernel *kernel;
+	GArray *ips;
+} Hash;
+
+static gboolean
+add_entry (uint64_t node, void *data)
+{
+	const Hash *hash = data;
+	KdObject entry;
+	uint64_t ip;
+
+	if (hash->ips->len < HASH_MAX &&
+		kd_object_container_of (
+			hash->kernel, node, "struct ftrace_func_entry", "hlist", &entry, NULL) &&
+		kd_object_member_u64 (&entry, "ip", &ip, NULL))
+		g_array_append_val (hash->ips, ip);
+	return TRUE;
+}
+
+static int
+compare_ips (const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+GArray *
+kd_ftrace_hash (KdKernel *kernel, uint64_t ops, const char *which, GError **error)
+{
+	g_autofree char *path = g_strconcat ("func_hash.", which, NULL);
+	g_autoptr (GArray) ips = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	const KdType *head = kd_kernel_type (kernel, "struct hlist_head");
+	uint64_t addr, bits, count, buckets, size = head ? kd_type_size (head) : 0;
+	Hash hash = {kernel, ips};
+	KdObject object;
+
+	if (!kd_object_at_named (kernel, "struct ftrace_ops", ops, &object, error) ||
+		!kd_object_member_u64 (&object, path, &addr, error))
+		return NULL;
+	if (!addr)
+		return g_steal_pointer (&ips);
+	if (!kd_object_at_named (kernel, "struct ftrace_hash", addr, &object, error) ||
+		!kd_object_member_u64 (&object, "size_bits", &bits, error) ||
+		!kd_object_member_u64 (&object, "count", &count, error) ||
+		!kd_object_member_u64 (&object, "buckets", &buckets, error))
+		return NULL;
+	if (bits > HASH_BITS_MAX) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
+			"ftrace_hash at 0x%" PRIx64 ": 2^%" PRIu64 " buckets", addr, bits);
+		return NULL;
+	}
+	for (uint64_t i = 0; count && size && i < 1ULL << bits; i++)
+		if (!kd_hlist_foreach_node (
+			    kernel, buckets + i * size, HASH_MAX, add_entry, &hash, error))
+			return NULL;
+	g_array_sort (ips, compare_ips);
+	return g_steal_pointer (&ips);
 }
 
 gboolean

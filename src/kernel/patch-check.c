@@ -126,7 +126,8 @@ check_ftrace (Check *check)
 	}
 	if (!insn_at (check, check->now, arch->ftrace_before, &call) || !call.is_call)
 		return FALSE;
-	say (check, "calls", call.target);
+	say (check, "calls",
+		kd_ftrace_origin (check->kernel, call.target, &origin) ? origin : call.target);
 	if ((is_function (check->kernel, call.target) &&
 		    is_named (check->kernel, call.target, "ftrace_")) ||
 		(kd_ftrace_origin (check->kernel, call.target, &origin) &&
@@ -137,6 +138,24 @@ check_ftrace (Check *check)
 	return kd_kernel_module_at (check->kernel, check->site->addr) &&
 	       kd_kernel_module_at (check->kernel, check->site->addr) ==
 		       kd_kernel_module_at (check->kernel, call.target);
+}
+
+gboolean
+kd_patch_ftrace_call (KdKernel *kernel, const KdPatchSite *site, uint64_t *ret_target)
+{
+	size_t before = kernel->arch->ftrace_before;
+	uint8_t code[KD_INSN_BYTES_MAX];
+	g_auto (KdPatchInsn) insn = {0};
+
+	if (site->len > sizeof code || site->len <= before ||
+		!kd_kernel_read (kernel, kd_addr_kernel (site->addr), code, site->len, NULL) ||
+		kernel->arch->nop_at (code + before, site->len - before) ||
+		!kd_patch_insn_init (&insn, kernel->arch, code + before, site->len - before,
+			site->addr + before) ||
+		!insn.is_call)
+		return FALSE;
+	*ret_target = insn.target;
+	return TRUE;
 }
 
 static gboolean

@@ -15,5 +15,9 @@ typedef struct {
  * what, as far as that says more than the site's kind.
  */
 gboolean kd_patch_site_allows (KdKernel *kernel, const KdPatchBytes *bytes, char **ret_words);
+/*
+ * TRUE: the FTRACE site has a call now, of *ret_target. Reads memory.
+ */
+gboolean kd_patch_ftrace_call (KdKernel *kernel, const KdPatchSite *site, uint64_t *ret_target);
 /* What the site is, for a listing: "jump label sched_smt_present, off"; new string. */
 char *kd_patch_site_describe (KdKernel *kernel, const KdPatchSite *site);

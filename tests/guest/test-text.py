@@ -101,6 +101,32 @@ def tracer(host, name):
     whole(host)
 
 
+def ftrace(host):
+    """Who traces what, by the kernel's own lists."""
+    found = host.kvmdbg.call("ftrace", "--all")
+    expect_equal((found["tracers"][0]["tracer"], found["nr_patched"], found["graph"]), ("nop", 0, []), "without a tracer")
+    for name in ("function", "function_graph"):
+        enabled = host.shell(f"[ -e {TRACING}/current_tracer ] || mount -t tracefs nodev {TRACING}",
+                             f"echo 'vfs_*' > {TRACING}/set_ftrace_filter", f"echo {name} > {TRACING}/current_tracer",
+                             f"cat {TRACING}/enabled_functions")[-1]
+        try:
+            found = host.kvmdbg.call("ftrace", "--all")
+            whole(host)
+        finally:
+            host.shell(f"echo nop > {TRACING}/current_tracer", f"echo > {TRACING}/set_ftrace_filter")
+        wanted = sorted(line.split()[0] for line in enabled.splitlines() if line.strip())
+        expect(len(wanted) > 10, f"{name}: {enabled!r}")
+        expect_equal(found["tracers"][0]["tracer"], name, "tracer")
+        expect_equal(sorted(row["symbol"] for row in found["functions"]), wanted, f"{name}: functions")
+        expect_equal(found["nr_patched"], len(wanted), f"{name}: patched")
+        expect(all(row["ops"] and "ftrace" in row["calls_symbol"] for row in found["functions"]), f"{found['functions'][:3]}")
+        expect(any(ops["nr_filter"] == len(wanted) for ops in found["ops"]), f"{name}: {found['ops']!r:.500}")
+        graph = [pair["entry_symbol"] for pair in found["graph"]]
+        expect_equal(graph, ["trace_graph_entry"] if name == "function_graph" else [], "graph")
+    row, = host.kvmdbg.call("ftrace", "vfs_read")["functions"]
+    expect(row["symbol"] == "vfs_read" and "calls" not in row, f"{row}")
+
+
 def refusals(host):
     host.kvmdbg.refused(2, "either", "text", "--all", FUNCTION)
     host.kvmdbg.refused(1, "no function", "text", "0x1000")
@@ -123,7 +149,7 @@ def main():
         return 1
     try:
         where = f"/text/{args.arch}/{args.kernel}"
-        for case in (off, changed, refusals):
+        for case in (off, changed, ftrace, refusals):
             tap.case(f"{where}/{case.__name__}", case, host)
         for name in ("function", "function_graph"):
             tap.case(f"{where}/{name}", tracer, host, name)

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "gdb.h"
 #include "interrupt.h"
 #include "kvmdbg/kvmdbg.h"
 #include "run/run.h"
@@ -121,6 +122,8 @@ main (int argc, char **argv)
 		status = print_help (words[0]);
 	else if (!words[0] || strcmp (words[0], "shell") == 0)
 		status = kd_shell_run (&options);
+	else if (strcmp (words[0], "gdb") == 0)
+		status = kd_gdb_run (&options, (const char *const *)words + 1);
 	else if (strcmp (words[0], "run") == 0)
 		status = kd_run_main (words, options.json);
 	else if (strcmp (words[0], "help") == 0)

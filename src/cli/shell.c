@@ -12,6 +12,7 @@
 #include <readline/readline.h>
 
 #include "call.h"
+#include "gdb.h"
 #include "history.h"
 #include "interrupt.h"
 #include "words.h"
@@ -348,6 +349,8 @@ run_words (Shell *shell, KdLine *line)
 		status = switch_session (shell, words[1]);
 	else if (strcmp (words[0], "shell") == 0)
 		status = KD_EXIT_DONE;
+	else if (strcmp (words[0], "gdb") == 0)
+		status = kd_gdb_run (&options, words + 1);
 	else {
 		status = line->pipe ? run_piped (shell, line, &options)
 				    : call_shell_text (shell, words, &options, stdout);

@@ -20,6 +20,8 @@ static const KdArg args[] = {
 		"use --vmlinux though its build-id is another than the running kernel's"},
 	{"no-files", 0, KD_ARG_FLAG, 0, FALSE, NULL,
 		"look for no files: symbols and types out of the machine's memory"},
+	{"listen", 0, KD_ARG_PEER, 0, FALSE, "ADDR",
+		"serve gdb here too: a port of loopback or the path of a socket"},
 	{"no-direct", 0, KD_ARG_FLAG, 0, FALSE, NULL, "do not read QEMU's memory directly"},
 	{NULL},
 };

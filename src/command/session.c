@@ -24,6 +24,7 @@ kd_session_free (KdSession *session)
 	g_clear_object (&session->cancellable);
 	g_free (session->name);
 	g_free (session->runtime_dir);
+	g_strfreev (session->gdb);
 	g_free (session->notice);
 	kd_break_rules_free (session->break_rules);
 	g_free (session);

@@ -142,6 +142,7 @@ kd_status_json (KdSession *session)
 	const KdArch *arch = kd_target_arch (target);
 	JsonObject *stop = kd_session_stop_json (session);
 	JsonObject *memory;
+	JsonArray *gdb;
 
 	kd_json_set_string (obj, "session", session->name);
 	kd_json_set_string (obj, "state", kd_session_state_name (session));
@@ -159,6 +160,9 @@ kd_status_json (KdSession *session)
 		kd_json_set_string (obj, "kernel_why",
 			session->kernel_error ? session->kernel_error->message : NULL);
 	}
+	gdb = kd_json_add_array (obj, "gdb");
+	for (char **address = session->gdb; address && *address; address++)
+		json_array_add_string_element (gdb, *address);
 	memory = kd_json_add_object (obj, "memory");
 	/* "direct-vm" and "direct-mmap" are two ways of the one path that scripts ask for. */
 	kd_json_set_string (memory, "path",
@@ -267,6 +271,23 @@ render_kernel (JsonObject *status, KdText *text)
 			"may be "
 			"wrong\n",
 			file_id);
+	}
+}
+
+static void
+render_gdb (JsonObject *status, KdText *text)
+{
+	JsonArray *array = NULL;
+
+	if (!kd_json_get_array (status, "gdb", FALSE, &array, NULL) || !array)
+		return;
+	for (guint i = 0; i < json_array_get_length (array); i++) {
+		const char *address;
+
+		if (!kd_json_array_string (array, i, &address, NULL))
+			continue;
+		label (text, i ? "" : "gdb");
+		kd_text_printf (text, KD_STYLE_PLAIN, "target remote %s\n", address);
 	}
 }
 
@@ -381,6 +402,7 @@ kd_status_render (JsonObject *status, KdText *text)
 	render_machine (status, text);
 	render_kernel (status, text);
 	render_memory (status, text);
+	render_gdb (status, text);
 	render_vms (status, text);
 	render_state (status, text);
 	render_cpus (status, text);

@@ -5,24 +5,20 @@
 #include <glib-unix.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/gdb-listener.h"
 #include "daemon/gdb-monitor.h"
 #include "daemon/gdb-stub.h"
 #include "proto/rsp-server.h"
 
-#define BACKLOG 8
 #define READ_CHUNK (16 * 1024)
 #define OUTPUT_MAX (4 * 1024 * 1024) /* kept for a client that does not read */
 
 struct KdGdbServer {
 	KdWorker *worker;
-	char *path;
-	int fd;
-	guint source;
 	gboolean closed;
+	GPtrArray *doors;   /* Door */
 	GPtrArray *clients; /* Client */
 };
 
@@ -319,87 +315,84 @@ on_readable (int fd, GIOCondition condition, gpointer data)
 	return client->fd >= 0 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
-static gboolean
-peer_allowed (int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof (peer);
+/* --- the sockets --- */
 
-	return getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == getuid() || peer.uid == 0);
+typedef struct {
+	KdGdbServer *server;
+	KdGdbListener *listener;
+	guint source;
+} Door;
+
+static void
+door_free (gpointer data)
+{
+	Door *door = data;
+
+	g_clear_handle_id (&door->source, g_source_remove);
+	kd_gdb_listener_close (door->listener);
+	g_free (door);
 }
 
 static gboolean
 on_connection (int listen_fd, GIOCondition condition, gpointer data)
 {
-	KdGdbServer *server = data;
-	int fd = accept4 (listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	Door *door = data;
+	KdGdbServer *server = door->server;
+	int fd = kd_gdb_listener_accept (door->listener);
 	Client *client;
 
-	if (fd < 0)
-		return G_SOURCE_CONTINUE;
-	if (!peer_allowed (fd) || nr_connected (server) >= KD_GDB_CLIENTS_MAX) {
+	if (fd >= 0 && nr_connected (server) >= KD_GDB_CLIENTS_MAX)
 		close (fd);
-		return G_SOURCE_CONTINUE;
+	else if (fd >= 0) {
+		client = g_new0 (Client, 1);
+		client->server = server;
+		client->fd = fd;
+		client->rsp = kd_rsp_server_new();
+		client->stub = kd_gdb_stub_new();
+		client->reply = g_string_new (NULL);
+		client->read_source = g_unix_fd_add (fd, G_IO_IN | G_IO_HUP, on_readable, client);
+		g_ptr_array_add (server->clients, client);
 	}
-	client = g_new0 (Client, 1);
-	client->server = server;
-	client->fd = fd;
-	client->rsp = kd_rsp_server_new();
-	client->stub = kd_gdb_stub_new();
-	client->reply = g_string_new (NULL);
-	client->read_source = g_unix_fd_add (fd, G_IO_IN | G_IO_HUP, on_readable, client);
-	g_ptr_array_add (server->clients, client);
 	return G_SOURCE_CONTINUE;
 }
 
-/* --- the socket --- */
-
-static gboolean
-start_listening (KdGdbServer *server, GError **error)
+gboolean
+kd_gdb_server_listen (KdGdbServer *server, const char *address, GError **error)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	mode_t old_mask;
-	int bound, code;
+	KdGdbListener *listener = kd_gdb_listener_open (address, error);
+	Door *door;
 
-	if (strlen (server->path) >= sizeof (address.sun_path)) {
-		g_set_error (error, G_IO_ERROR, G_IO_ERROR_FILENAME_TOO_LONG,
-			"%s: too long for a socket", server->path);
+	if (!listener) {
+		g_prefix_error (error, "gdb server: ");
 		return FALSE;
 	}
-	memcpy (address.sun_path, server->path, strlen (server->path) + 1);
-	server->fd = socket (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* The daemon's lock on its folder says that nobody serves a socket left there. */
-	unlink (server->path);
-	old_mask = umask (0177);
-	bound = server->fd < 0 ? -1
-			       : bind (server->fd, (struct sockaddr *)&address, sizeof (address));
-	code = errno;
-	umask (old_mask);
-	if (bound < 0 || listen (server->fd, BACKLOG) < 0) {
-		code = bound < 0 ? code : errno;
-		g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code), "%s: %s",
-			server->path, g_strerror (code));
-		return FALSE;
-	}
-	server->source = g_unix_fd_add (server->fd, G_IO_IN, on_connection, server);
+	door = g_new0 (Door, 1);
+	door->server = server;
+	door->listener = listener;
+	door->source = g_unix_fd_add (listener->fd, G_IO_IN, on_connection, door);
+	g_ptr_array_add (server->doors, door);
 	return TRUE;
 }
 
+char **
+kd_gdb_server_addresses (const KdGdbServer *server)
+{
+	char **names = g_new0 (char *, server->doors->len + 1);
+
+	for (guint i = 0; i < server->doors->len; i++)
+		names[i] =
+			g_strdup (((Door *)g_ptr_array_index (server->doors, i))->listener->name);
+	return names;
+}
+
 KdGdbServer *
-kd_gdb_server_new (const char *runtime_dir, KdWorker *worker, GError **error)
+kd_gdb_server_new (KdWorker *worker)
 {
 	KdGdbServer *server = g_new0 (KdGdbServer, 1);
 
-	server->fd = -1;
 	server->worker = worker;
-	server->path = g_strdup_printf ("%s/gdb-%s.sock", runtime_dir, kd_worker_name (worker));
+	server->doors = g_ptr_array_new_with_free_func (door_free);
 	server->clients = g_ptr_array_new_with_free_func (client_free);
-	if (!start_listening (server, error)) {
-		g_prefix_error (error, "gdb server: ");
-		kd_gdb_server_free (server);
-		return NULL;
-	}
 	return server;
 }
 
@@ -409,12 +402,7 @@ kd_gdb_server_close (KdGdbServer *server)
 	if (server->closed)
 		return;
 	server->closed = TRUE;
-	g_clear_handle_id (&server->source, g_source_remove);
-	if (server->fd >= 0) {
-		unlink (server->path);
-		close (server->fd);
-		server->fd = -1;
-	}
+	g_ptr_array_set_size (server->doors, 0);
 	for (guint i = 0; i < server->clients->len; i++)
 		drop (g_ptr_array_index (server->clients, i), "the session is over");
 }
@@ -426,6 +414,6 @@ kd_gdb_server_free (KdGdbServer *server)
 		return;
 	kd_gdb_server_close (server);
 	g_ptr_array_unref (server->clients);
-	g_free (server->path);
+	g_ptr_array_unref (server->doors);
 	g_free (server);
 }

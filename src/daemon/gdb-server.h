@@ -4,15 +4,19 @@
 #include "daemon/worker.h"
 
 /*
- * The gdb server of one session: a UNIX socket that debuggers connect to. Main loop only: it moves
+ * The gdb server of one session: sockets that debuggers connect to. Main loop only: it moves
  * bytes, and each request is a job in the session's queue beside everybody else's.
  */
 typedef struct KdGdbServer KdGdbServer;
 
 #define KD_GDB_CLIENTS_MAX 16
 
-/* Listens at RUNTIME_DIR/gdb-SESSION.sock. `worker` is borrowed. */
-KdGdbServer *kd_gdb_server_new (const char *runtime_dir, KdWorker *worker, GError **error);
+/* Listens nowhere yet. `worker` is borrowed; what clients ask comes behind the jobs it has. */
+KdGdbServer *kd_gdb_server_new (KdWorker *worker);
+/* As kd_gdb_listener_open(). */
+gboolean kd_gdb_server_listen (KdGdbServer *server, const char *address, GError **error);
+/* Where it listens, in the order it was told to; new. */
+char **kd_gdb_server_addresses (const KdGdbServer *server);
 /* The machine stopped, or is lost: told to who waits for that. */
 void kd_gdb_server_stopped (KdGdbServer *server);
 /* Takes no more clients and drops those there are; no job is pushed any more. */

@@ -17,7 +17,7 @@ struct KdServer {
 	GHashTable *clients; /* number (guint64 *) → KdClient */
 	GPtrArray *sessions; /* KdWorker, in the order they were made */
 	GPtrArray *leaving;  /* KdWorker whose thread is about to end */
-	GHashTable *gdb;     /* KdWorker → KdGdbServer, once attached */
+	GHashTable *gdb;     /* KdWorker → KdGdbServer */
 	guint64 next_client;
 	unsigned idle_ms;
 	guint idle_source;
@@ -160,22 +160,6 @@ answer_job (KdServer *server, const KdJob *job)
 		kd_client_send (client, kd_answer_error (job->id, job->error));
 }
 
-/* A session that is attached to serves debuggers too; without, it is as good for all else. */
-static void
-serve_gdb (KdServer *server, KdWorker *worker)
-{
-	g_autoptr (GError) error = NULL;
-	KdGdbServer *gdb;
-
-	if (g_hash_table_contains (server->gdb, worker) || is_lost (worker))
-		return;
-	gdb = kd_gdb_server_new (server->runtime_dir, worker, &error);
-	if (gdb)
-		g_hash_table_insert (server->gdb, worker, gdb);
-	else
-		g_warning ("session %s: %s", kd_worker_name (worker), error->message);
-}
-
 static void
 on_done (KdWorker *worker, KdJob *job, void *data)
 {
@@ -185,8 +169,6 @@ on_done (KdWorker *worker, KdJob *job, void *data)
 	/* A failed attach, or a detach: the session is over before its answer can be seen. */
 	if (!attached)
 		leave (server, worker);
-	else if (job->command && g_ptr_array_find (server->sessions, worker, NULL))
-		serve_gdb (server, worker);
 	if (job->kind == KD_JOB_FUNC)
 		job->finished (NULL, job->data);
 	else
@@ -292,9 +274,31 @@ parse_args (const Request *request, const KdCommand *command, GError **error)
 	return args;
 }
 
+/*
+ * Each session serves debuggers: on a socket beside the daemon's, and where the caller asks for it.
+ * FALSE: not there.
+ */
+static gboolean
+serve_gdb (KdServer *server, KdWorker *worker, const char *address, GError **error)
+{
+	g_autofree char *own =
+		g_strdup_printf ("%s/gdb-%s.sock", server->runtime_dir, kd_worker_name (worker));
+	KdGdbServer *gdb = kd_gdb_server_new (worker);
+	g_autoptr (GError) why = NULL;
+	gboolean ok;
+
+	g_hash_table_insert (server->gdb, worker, gdb);
+	/* Without this one a session is as good for all else. */
+	if (!kd_gdb_server_listen (gdb, own, &why))
+		g_warning ("session %s: %s", kd_worker_name (worker), why->message);
+	ok = !address || kd_gdb_server_listen (gdb, address, error);
+	kd_worker_set_gdb (worker, kd_gdb_server_addresses (gdb));
+	return ok;
+}
+
 /* The session that attach or open makes. */
 static KdWorker *
-make_session (KdServer *server, const char *name, GError **error)
+make_session (KdServer *server, const char *name, const char *gdb, GError **error)
 {
 	KdWorker *old, *worker;
 
@@ -317,8 +321,13 @@ make_session (KdServer *server, const char *name, GError **error)
 	if (old)
 		leave (server, old);
 	worker = kd_worker_new (name, server->runtime_dir, &worker_funcs, server, error);
-	if (worker)
-		g_ptr_array_add (server->sessions, worker);
+	if (!worker)
+		return NULL;
+	g_ptr_array_add (server->sessions, worker);
+	if (!serve_gdb (server, worker, gdb, error)) {
+		leave (server, worker);
+		return NULL;
+	}
 	return worker;
 }
 
@@ -370,7 +379,8 @@ do_command (const Request *request, const KdCommand *command, GError **error)
 	if (command->flags & KD_COMMAND_NO_SESSION) {
 		if (kd_args_string (args, "name"))
 			name = kd_args_string (args, "name");
-		worker = make_session (server, name ? name : DEFAULT_SESSION, error);
+		worker = make_session (server, name ? name : DEFAULT_SESSION,
+			kd_args_string (args, "listen"), error);
 	} else
 		worker = find_session (server, name, error);
 	if (!worker)

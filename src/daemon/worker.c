@@ -96,6 +96,13 @@ post (News *news)
 	g_source_attach (source, news->worker->main);
 }
 
+void
+kd_worker_set_gdb (KdWorker *worker, char **addresses)
+{
+	g_strfreev (worker->session->gdb);
+	worker->session->gdb = addresses;
+}
+
 const char *
 kd_worker_name (const KdWorker *worker)
 {

@@ -33,6 +33,8 @@ KdWorker *kd_worker_new (const char *name, const char *runtime_dir, const KdWork
 /* Only after `ended`. */
 void kd_worker_free (KdWorker *worker);
 
+/* Where debuggers reach the session (KdSession.gdb); takes it. Before the first job. */
+void kd_worker_set_gdb (KdWorker *worker, char **addresses);
 const char *kd_worker_name (const KdWorker *worker);
 const KdWorkerInfo *kd_worker_info (const KdWorker *worker);
 /* Takes the job. */

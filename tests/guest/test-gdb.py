@@ -83,12 +83,13 @@ class Gdb:
 
 
 class Raw:
-    """A client that sends what it likes."""
+    """A client that sends what it likes, to a UNIX socket or a (host, port)."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, place):
+        tcp = isinstance(place, tuple)
+        self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
         self.socket.settimeout(30)
-        self.socket.connect(str(path))
+        self.socket.connect(place if tcp else str(place))
 
     def ask(self, payload):
         """The answer's payload."""
@@ -119,7 +120,10 @@ class Host:
         self.args = args
         self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None)
         self.kvmdbg = harness.Kvmdbg(args.build)
-        done = self.kvmdbg.attach(self.machine)
+        with socket.socket() as port:
+            port.bind(("127.0.0.1", 0))
+            self.port = port.getsockname()[1]
+        done = self.kvmdbg.attach(self.machine, "--listen", f":{self.port}")
         expect(done.status == 0, str(done))
         self.socket = self.kvmdbg.dir / "run" / "kvmdbg" / "gdb-test.sock"
 
@@ -260,6 +264,29 @@ def monitor(host):
         expect_equal(len(host.kvmdbg.call("vms")), 1, "VMs")
 
 
+def started(host):
+    """kvmdbg gdb: connected, with the vmlinux, and with gdb's own arguments behind."""
+    text = host.kvmdbg.text("gdb", "-nx", "-iex", f"set index-cache directory {assets.cache_dir() / 'gdb-index'}",
+                            "-iex", "set index-cache enabled on", "-batch", "-ex", f"hbreak {HOT}", "-ex", "continue",
+                            "-ex", "bt 1", timeout=600)
+    expect(f"Breakpoint 1" in text and f"{HOT} (" in text, text)
+    expect_equal(host.kvmdbg.run("gdb", "-nx", "-batch", "-ex", "quit 7", timeout=600).status, 7, "gdb's status")
+    host.kvmdbg.refused(3, "no session", "--session", "none", "gdb")
+
+
+def listens(host):
+    """On a port of loopback, or of a path; nowhere else."""
+    expect_equal(host.kvmdbg.call("status")["gdb"], [str(host.socket), f"127.0.0.1:{host.port}"], "places")
+    with Raw(("127.0.0.1", host.port)) as raw:
+        expect(raw.ask(b"?").startswith(b"T"), "?")
+    for place, status, why in (("0.0.0.0:1", 2, "loopback"), ("192.0.2.1:1234", 2, "loopback"),
+                               (f":{host.port}", 1, "in use"), (str(host.socket), 1, "in use"),
+                               (str(host.machine.vmlinux), 1, "in use|exists")):
+        host.kvmdbg.refused(status, why, "attach", host.machine.gdb, "--name", "other", "--listen", place)
+    expect_equal(len(host.kvmdbg.call("sessions")), 1, "sessions")
+    expect(host.machine.vmlinux.exists(), "the file in the way")
+
+
 def two_clients(host):
     """One stop for all, and each is told of its own breakpoints; both go on and stop at once."""
     with host.gdb() as one, host.gdb() as other:
@@ -398,8 +425,8 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, two_clients, death,
-                     garbage, waits, detach):
+        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, started, listens,
+                     two_clients, death, garbage, waits, detach):
             tap.case(f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

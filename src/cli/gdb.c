@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gdb.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "call.h"
+
+/* What the session is, by its status. NULL and the exit status. */
+static JsonNode *
+session_status (const KdCliOptions *options, int *ret_status)
+{
+	g_autoptr (GError) error = NULL;
+	g_autoptr (KvmdbgConnection) connection = kvmdbg_connect (FALSE, &error);
+	JsonObject *params = json_object_new();
+	JsonNode *node = NULL;
+
+	if (options->session)
+		json_object_set_string_member (params, "session", options->session);
+	if (connection)
+		node = kd_call_quiet (connection, "status", params, &error);
+	else
+		json_object_unref (params);
+	if (node && JSON_NODE_HOLDS_OBJECT (node))
+		return node;
+	g_clear_pointer (&node, json_node_unref);
+	if (!error)
+		g_set_error (&error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON, "status: no object");
+	kd_call_print_error (options, error, NULL, stdout);
+	*ret_status = kd_call_exit_status (error);
+	return NULL;
+}
+
+/* The first place where the session serves gdb; NULL: none. */
+static const char *
+server_address (JsonObject *status)
+{
+	JsonNode *node = json_object_get_member (status, "gdb");
+	JsonArray *array = node && JSON_NODE_HOLDS_ARRAY (node) ? json_node_get_array (node) : NULL;
+	JsonNode *first =
+		array && json_array_get_length (array) ? json_array_get_element (array, 0) : NULL;
+
+	return first && json_node_get_value_type (first) == G_TYPE_STRING
+		       ? json_node_get_string (first)
+		       : NULL;
+}
+
+static const char *
+image_path (JsonObject *status)
+{
+	JsonNode *node = json_object_get_member (status, "kernel");
+
+	return node && JSON_NODE_HOLDS_OBJECT (node)
+		       ? kd_call_string (json_node_get_object (node), "image")
+		       : NULL;
+}
+
+/* As system() does it: what Ctrl-C means is gdb's to say. */
+static int
+spawn (char **argv)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, old_int, old_quit;
+	int status = 0;
+	pid_t pid;
+
+	fflush (stdout);
+	sigaction (SIGINT, &ignore, &old_int);
+	sigaction (SIGQUIT, &ignore, &old_quit);
+	pid = fork();
+	if (pid == 0) {
+		signal (SIGINT, SIG_DFL);
+		signal (SIGQUIT, SIG_DFL);
+		execvp (argv[0], argv);
+		_exit (127);
+	}
+	while (pid > 0 && waitpid (pid, &status, 0) < 0 && errno == EINTR)
+		;
+	sigaction (SIGINT, &old_int, NULL);
+	sigaction (SIGQUIT, &old_quit, NULL);
+	return pid > 0 && WIFEXITED (status) ? WEXITSTATUS (status) : KD_EXIT_FAILED;
+}
+
+static char *
+find_gdb (void)
+{
+	const char *names[] = {g_getenv ("KVMDBG_GDB"), "gdb-multiarch", "gdb"};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (names); i++) {
+		char *path = names[i] && *names[i] ? g_find_program_in_path (names[i]) : NULL;
+
+		if (path || (i == 0 && names[i] && *names[i]))
+			return path;
+	}
+	return NULL;
+}
+
+int
+kd_gdb_run (const KdCliOptions *options, const char *const *args)
+{
+	g_autoptr (GPtrArray) argv = g_ptr_array_new();
+	g_autofree char *program = NULL, *target = NULL;
+	g_autoptr (JsonNode) node = NULL;
+	const char *address, *image;
+	int status = KD_EXIT_FAILED;
+
+	node = session_status (options, &status);
+	if (!node)
+		return status;
+	address = server_address (json_node_get_object (node));
+	image = image_path (json_node_get_object (node));
+	program = find_gdb();
+	if (!address || !program) {
+		fprintf (stderr, "kvmdbg: gdb: %s\n",
+			address ? "no gdb-multiarch and no gdb here (install one, or set "
+				  "KVMDBG_GDB)"
+				: "this session serves no gdb (the daemon's log says why)");
+		return KD_EXIT_FAILED;
+	}
+	target = g_strconcat ("target remote ", address, NULL);
+	g_ptr_array_add (argv, program);
+	g_ptr_array_add (argv, (gpointer) "-q");
+	if (image)
+		g_ptr_array_add (argv, (gpointer)image);
+	g_ptr_array_add (argv, (gpointer) "-ex");
+	g_ptr_array_add (argv, target);
+	for (; *args; args++)
+		g_ptr_array_add (argv, (gpointer)*args);
+	g_ptr_array_add (argv, NULL);
+	return spawn ((char **)argv->pdata);
+}

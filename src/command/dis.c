@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "command/address.h"
 #include "command/memory.h"
+#include "kernel/patch-check.h"
 
 #define COUNT_DEFAULT 16
 #define COUNT_MAX 10000
@@ -33,8 +34,9 @@ typedef struct {
 	uint64_t pc;
 	gboolean has_pc;
 	JsonArray *insns;
-	uint64_t was_end; /* behind vmlinux's last instruction that is another here */
-	char *place;      /* source line of the last instruction */
+	uint64_t was_end;          /* behind vmlinux's last instruction that is another here */
+	const KdPatchSites *sites; /* NULL: not the kernel's code */
+	char *place;               /* source line of the last instruction */
 } Listing;
 
 /* The last number of the operands that is a kernel's address: of a branch, or of data. */
@@ -144,6 +146,34 @@ add_was (Listing *listing, uint64_t addr, const uint8_t *code, size_t len, JsonO
 	kd_json_set_string (insn, "was", text);
 }
 
+/* What the kernel may patch that begins in this instruction. */
+static void
+add_sites (const Listing *listing, uint64_t addr, size_t len, JsonObject *insn)
+{
+	KdKernel *kernel = listing->session->kernel;
+	const KdPatchSites *sites = listing->sites;
+	JsonArray *array = NULL;
+
+	for (int i = kd_patch_sites_from (sites, addr); i >= 0; i++) {
+		const KdPatchSite *site;
+		JsonObject *obj;
+		g_autofree char *detail = NULL;
+
+		if ((unsigned)i >= kd_patch_sites_nr (sites))
+			return;
+		site = kd_patch_site (sites, (unsigned)i);
+		if (site->addr >= addr + len)
+			return;
+		if (!array)
+			array = kd_json_add_array (insn, "sites");
+		obj = kd_json_array_add_object (array);
+		detail = kd_patch_site_describe (kernel, site);
+		kd_json_set_string (obj, "cause", kd_patch_kind_name (site->kind));
+		kd_json_set_string (obj, "detail", detail);
+		kd_json_set_uint (obj, "length", site->len);
+	}
+}
+
 static size_t
 add_insn (Listing *listing, uint64_t addr, const uint8_t *code, size_t len)
 {
@@ -170,6 +200,8 @@ add_insn (Listing *listing, uint64_t addr, const uint8_t *code, size_t len)
 	}
 	if (is_kernels)
 		add_was (listing, addr, code, MIN (insn_len, len), obj);
+	if (listing->sites)
+		add_sites (listing, addr, insn_len, obj);
 	add_line (listing, addr, obj);
 	return insn_len;
 }
@@ -178,6 +210,10 @@ static gboolean
 list (Listing *listing, GError **error)
 {
 	uint64_t at = listing->start.value;
+
+	/* Once: while the machine runs they are read anew each time. */
+	if (listing->session->kernel && listing->start.space.kind == KD_SPACE_KERNEL)
+		listing->sites = kd_kernel_patch_sites (listing->session->kernel);
 
 	for (uint64_t n = 0;
 		listing->end ? at < listing->end && n < FUNCTION_MAX : n < listing->count; n++) {
@@ -294,12 +330,29 @@ run (KdSession *session, const KdArgs *given, GError **error)
 }
 
 static void
+render_sites (JsonArray *sites, KdText *text)
+{
+	for (guint i = 0; i < json_array_get_length (sites); i++) {
+		const char *cause = "", *detail = NULL;
+		JsonObject *site = NULL;
+
+		if (!kd_json_array_object (sites, i, &site, NULL))
+			continue;
+		kd_json_get_string (site, "cause", FALSE, &cause, NULL);
+		kd_json_get_string (site, "detail", FALSE, &detail, NULL);
+		kd_text_printf (text, KD_STYLE_DIM, "  {%s%s%s}", cause, detail ? ": " : "",
+			detail ? detail : "");
+	}
+}
+
+static void
 render_insn (JsonObject *insn, KdText *text)
 {
 	const char *addr = "", *symbol = NULL, *words = NULL, *bytes = "", *target = NULL;
 	const char *file = NULL, *inlined = NULL, *was = NULL;
 	gboolean pc = FALSE;
 	gint64 line = 0;
+	JsonArray *sites = NULL;
 
 	kd_json_get_string (insn, "addr", FALSE, &addr, NULL);
 	kd_json_get_string (insn, "symbol", FALSE, &symbol, NULL);
@@ -328,6 +381,8 @@ render_insn (JsonObject *insn, KdText *text)
 		kd_text_printf (text, KD_STYLE_SYMBOL, "  <%s>", target);
 	if (was)
 		kd_text_printf (text, KD_STYLE_WARN, "  (patched; vmlinux: %s)", was);
+	if (kd_json_get_array (insn, "sites", FALSE, &sites, NULL) && sites)
+		render_sites (sites, text);
 	kd_text_add (text, KD_STYLE_PLAIN, "\n");
 }
 
@@ -360,10 +415,13 @@ const KdCommand kd_command_dis = {
 	.help = "Memory is read, and not the file: what the kernel has patched into itself "
 		"(ftrace, "
 		"jump labels, alternatives) shows as it runs. Source lines stand where they "
-		"change, and addresses in operands have their symbols.\n\n"
+		"change, and addresses in operands have their symbols. In braces: what the kernel "
+		"may "
+		"patch there, and how that stands.\n\n"
 		"JSON: {space, insns: [{addr, symbol, bytes, insn (null: none), pc (it is where "
 		"the CPU is), target, target_symbol, was (what vmlinux has there, where that is "
-		"another), file, line, inlined}]}.",
+		"another), sites: [{cause, detail, length}] (what the kernel may patch that begins "
+		"here), file, line, inlined}]}.",
 	.example = "dis\ndis kvm_vcpu_ioctl\ndis vectors+0x200 -n 8\ndis cpu:0:0x40000134",
 	.args = args,
 	.run = run,

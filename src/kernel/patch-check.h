@@ -19,5 +19,8 @@ gboolean kd_patch_site_allows (KdKernel *kernel, const KdPatchBytes *bytes, char
  * TRUE: the FTRACE site has a call now, of *ret_target. Reads memory.
  */
 gboolean kd_patch_ftrace_call (KdKernel *kernel, const KdPatchSite *site, uint64_t *ret_target);
-/* What the site is, for a listing: "jump label sched_smt_present, off"; new string. */
+/*
+ * How the site stands, for a listing: "sched_smt_present is off, else to schedule+0x40"; new
+ * string, NULL where its kind says all.
+ */
 char *kd_patch_site_describe (KdKernel *kernel, const KdPatchSite *site);

@@ -462,6 +462,22 @@ kd_patch_sites_next (const KdPatchSites *sites, uint64_t addr, unsigned from)
 	return -1;
 }
 
+int
+kd_patch_sites_from (const KdPatchSites *sites, uint64_t addr)
+{
+	unsigned low = 0, high = sites->sites->len;
+
+	while (low < high) {
+		unsigned mid = low + (high - low) / 2;
+
+		if (kd_patch_site (sites, mid)->addr < addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < sites->sites->len ? (int)low : -1;
+}
+
 const KdPatchSite *
 kd_patch_site (const KdPatchSites *sites, unsigned index)
 {

@@ -48,6 +48,8 @@ typedef struct KdPatchSites KdPatchSites;
 const KdPatchSites *kd_kernel_patch_sites (KdKernel *kernel);
 /* A site that covers `addr`, at `from` or behind; its index, for the next call; -1: none more. */
 int kd_patch_sites_next (const KdPatchSites *sites, uint64_t addr, unsigned from);
+/* The first site that begins at `addr` or behind; -1: none. */
+int kd_patch_sites_from (const KdPatchSites *sites, uint64_t addr);
 const KdPatchSite *kd_patch_site (const KdPatchSites *sites, unsigned index);
 unsigned kd_patch_sites_nr (const KdPatchSites *sites);
 /* Tables that could not be read, in words; array of char *, mostly empty. */

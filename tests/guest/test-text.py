@@ -127,6 +127,28 @@ def ftrace(host):
     expect(row["symbol"] == "vfs_read" and "calls" not in row, f"{row}")
 
 
+def marks(host):
+    """`dis` says what may be patched where, and how it stands: a tracer's call, a jump that a sysctl switches."""
+    def sites(function, cause):
+        return [site["detail"] for insn in host.kvmdbg.call("dis", function)["insns"] for site in insn.get("sites", [])
+                if site["cause"] == cause]
+
+    host.shell("echo 0 > /proc/sys/kernel/sched_schedstats")
+    expect_equal(sites("vfs_read", "ftrace"), ["off"], "without a tracer")
+    labels = [label for label in sites("__schedule", "jump label") if label.startswith("sched_schedstats ")]
+    expect(labels and all("is off" in label for label in labels), f"{labels}")
+    host.shell("echo 1 > /proc/sys/kernel/sched_schedstats", f"echo vfs_read > {TRACING}/set_ftrace_filter",
+               f"echo function > {TRACING}/current_tracer")
+    try:
+        expect_equal(sites("vfs_read", "ftrace"), ["calls ftrace_caller"], "with the tracer")
+        changed_labels = [label for label in sites("__schedule", "jump label") if label.startswith("sched_schedstats ")]
+        expect_equal(changed_labels, [label.replace("is off", "is on") for label in labels], "jump labels")
+        whole(host)
+    finally:
+        host.shell(f"echo nop > {TRACING}/current_tracer", f"echo > {TRACING}/set_ftrace_filter",
+                   "echo 0 > /proc/sys/kernel/sched_schedstats")
+
+
 def refusals(host):
     host.kvmdbg.refused(2, "either", "text", "--all", FUNCTION)
     host.kvmdbg.refused(1, "no function", "text", "0x1000")
@@ -149,7 +171,7 @@ def main():
         return 1
     try:
         where = f"/text/{args.arch}/{args.kernel}"
-        for case in (off, changed, ftrace, refusals):
+        for case in (off, changed, ftrace, marks, refusals):
             tap.case(f"{where}/{case.__name__}", case, host)
         for name in ("function", "function_graph"):
             tap.case(f"{where}/{name}", tracer, host, name)

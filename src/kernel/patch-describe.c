@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
+
+#include "kernel/ftrace.h"
+#include "kernel/kernel-private.h"
+#include "kernel/object.h"
+#include "kernel/patch-check.h"
+
+static char *
+describe_ftrace (KdKernel *kernel, const KdPatchSite *site)
+{
+	g_autofree char *name = NULL;
+	uint64_t call, origin;
+
+	if (!kd_patch_ftrace_call (kernel, site, &call))
+		return g_strdup ("off");
+	name = kd_kernel_symbolize (
+		kernel, kd_ftrace_origin (kernel, call, &origin) ? origin : call);
+	return g_strdup_printf ("calls %s", name);
+}
+
+static char *
+describe_ops (KdKernel *kernel, const KdPatchSite *site)
+{
+	uint64_t ops;
+
+	return kd_kernel_read_ptr (kernel, site->addr, &ops, NULL)
+		       ? kd_kernel_symbolize (kernel, ops)
+		       : NULL;
+}
+
+/* include/linux/jump_label.h: static_key_count() > 0 */
+static char *
+describe_jump (KdKernel *kernel, const KdPatchSite *site)
+{
+	g_autofree char *name = kd_kernel_symbolize (kernel, site->value);
+	g_autofree char *target = kd_kernel_symbolize (kernel, site->target);
+	const char *state = "not readable";
+	KdObject key, member;
+	int64_t count;
+
+	if (kd_object_at_named (kernel, "struct static_key", site->value, &key, NULL) &&
+		kd_object_member (&key, "enabled.counter", &member, NULL) &&
+		kd_object_i64 (&member, &count, NULL))
+		state = count != 0 ? "on" : "off";
+	return g_strdup_printf (
+		"%s is %s; %s it to %s", name, state, site->is_branch ? "without" : "with", target);
+}
+
+static char *
+describe_call (KdKernel *kernel, const KdPatchSite *site)
+{
+	g_autofree char *name = kd_kernel_symbolize (kernel, site->value), *func_name = NULL;
+	uint64_t func;
+	KdObject key;
+
+	if (!kd_object_at_named (kernel, "struct static_call_key", site->value, &key, NULL) ||
+		!kd_object_member_u64 (&key, "func", &func, NULL))
+		return g_steal_pointer (&name);
+	func_name = func ? kd_kernel_symbolize (kernel, func) : g_strdup ("nothing");
+	return g_strdup_printf ("%s, now %s", name, func_name);
+}
+
+/* Which of it is there now. */
+static char *
+describe_alternative (KdKernel *kernel, const KdPatchSite *site)
+{
+	g_autofree char *name = kd_kernel_symbolize (kernel, site->target), *words = NULL;
+	g_autofree uint8_t *now = g_malloc0 (site->len);
+	const uint8_t *file = NULL;
+	uint64_t link;
+
+	if (kernel->image_why || !kd_kernel_link_addr (kernel, site->addr, &link) ||
+		!(file = kd_image_bytes (kernel->image, link, site->len)) ||
+		!kd_kernel_read (kernel, kd_addr_kernel (site->addr), now, site->len, NULL) ||
+		!kd_patch_site_allows (kernel,
+			&(KdPatchBytes){.site = site, .now = now, .file = file, .len = site->len},
+			&words))
+		return g_strdup_printf ("feature %" PRIu64, site->value & 0xffff);
+	if (g_strcmp0 (words, "not chosen") == 0)
+		return g_strdup_printf ("feature %" PRIu64 ", not chosen", site->value & 0xffff);
+	return g_strdup_printf ("feature %" PRIu64 ", from %s", site->value & 0xffff, name);
+}
+
+static char *
+describe_probe (KdKernel *kernel, const KdPatchSite *site)
+{
+	g_autofree char *handler = NULL;
+	uint64_t addr;
+	KdObject probe;
+
+	if (!kd_object_at_named (kernel, "struct kprobe", site->target, &probe, NULL) ||
+		!kd_object_member_u64 (&probe, "pre_handler", &addr, NULL) || !addr)
+		return NULL;
+	handler = kd_kernel_symbolize (kernel, addr);
+	return g_strdup_printf ("calls %s", handler);
+}
+
+char *
+kd_patch_site_describe (KdKernel *kernel, const KdPatchSite *site)
+{
+	switch ((KdPatchKind)site->kind) {
+	case KD_PATCH_FTRACE:
+		return describe_ftrace (kernel, site);
+	case KD_PATCH_FTRACE_OPS:
+		return describe_ops (kernel, site);
+	case KD_PATCH_JUMP_LABEL:
+		return describe_jump (kernel, site);
+	case KD_PATCH_ALTERNATIVE:
+		return describe_alternative (kernel, site);
+	case KD_PATCH_STATIC_CALL:
+		return describe_call (kernel, site);
+	case KD_PATCH_KPROBE:
+		return describe_probe (kernel, site);
+	case KD_PATCH_CALLBACK:
+	case KD_PATCH_CONST:
+		return kd_kernel_symbolize (kernel, site->target);
+	default:
+		return NULL;
+	}
+}

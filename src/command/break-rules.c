@@ -121,27 +121,14 @@ parse_command (const char *line, const KdCommand **ret_command, GError **error)
 	return kd_args_from_argv (*ret_command, (const char *const *)argv + 1, error);
 }
 
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-} Cpu;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	const Cpu *cpu = data;
-
-	return kd_target_reg_get (cpu->target, cpu->cpu, name, ret_value, NULL);
-}
-
 /* FALSE: this machine's registers do not tell. */
 static gboolean
 loaded_vmid (KdTarget *target, unsigned cpu, unsigned *ret_vmid)
 {
 	const KdArch *arch = kd_target_arch (target);
-	Cpu of = {target, cpu};
+	KdTargetCpu regs = {target, cpu};
 
-	return arch->vmid && arch->vmid (get_reg, &of, ret_vmid);
+	return arch->vmid && arch->vmid (kd_target_cpu_reg, &regs, ret_vmid);
 }
 
 static gboolean

@@ -22,17 +22,8 @@ typedef struct {
 	const KdArch *arch;
 	unsigned cpu;
 	KdCpuState state;
-	const char *monitor; /* NULL: it knows nothing more */
+	KdTargetCpu regs;
 } Cpu;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	const Cpu *cpu = data;
-
-	return kd_target_reg_get (cpu->session->target, cpu->cpu, name, ret_value, NULL) ||
-	       (cpu->monitor && cpu->arch->monitor_reg (cpu->monitor, cpu->cpu, name, ret_value));
-}
 
 /* --- names --- */
 
@@ -175,11 +166,11 @@ add_register (Cpu *cpu, const Known *known, JsonArray *regs)
 	uint64_t value;
 	int el;
 
-	if (!sysregs->read (known->name, get_reg, cpu, &value))
+	if (!sysregs->read (known->name, kd_target_cpu_reg_more, &cpu->regs, &value))
 		return FALSE;
 	obj = kd_json_array_add_object (regs);
 	el = sysregs->level (known->name);
-	text = sysregs->to_string (known->name, value, get_reg, cpu);
+	text = sysregs->to_string (known->name, value, kd_target_cpu_reg_more, &cpu->regs);
 	kd_json_set_string (obj, "name", known->name);
 	kd_json_set_string (obj, "group", known->group);
 	kd_json_set_hex (obj, "value", value);
@@ -187,10 +178,11 @@ add_register (Cpu *cpu, const Known *known, JsonArray *regs)
 		kd_json_set_int (obj, "el", el);
 	else
 		json_object_set_null_member (obj, "el");
-	kd_json_set_string (
-		obj, "regime", sysregs->regime (known->name, &cpu->state, get_reg, cpu));
+	kd_json_set_string (obj, "regime",
+		sysregs->regime (known->name, &cpu->state, kd_target_cpu_reg_more, &cpu->regs));
 	kd_json_set_string (obj, "text", text);
-	add_fields (obj, sysregs->fields (known->name, value, get_reg, cpu), value);
+	add_fields (obj, sysregs->fields (known->name, value, kd_target_cpu_reg_more, &cpu->regs),
+		value);
 	return TRUE;
 }
 
@@ -254,7 +246,6 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	const char *const *words = kd_args_list (given, "name");
 	g_autoptr (GArray) known = NULL, wanted = NULL;
 	g_autoptr (JsonArray) array = json_array_new();
-	g_autofree char *monitor = NULL;
 	uint64_t first, end, level = 0;
 	gboolean has_level = kd_args_uint (given, "el", &level);
 
@@ -271,10 +262,8 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		arch->sysregs, known, words, has_level ? (gint64)level : -1, error);
 	if (!wanted)
 		return NULL;
-	if (arch->monitor_command)
-		monitor = kd_target_hmp (session->target, arch->monitor_command, NULL);
 	for (uint64_t i = first; i < end; i++) {
-		Cpu cpu = {session, arch, (unsigned)i, {0}, monitor};
+		Cpu cpu = {session, arch, (unsigned)i, {0}, {session->target, (unsigned)i}};
 
 		if (!add_cpu (&cpu, wanted, *words != NULL, array, error))
 			return NULL;

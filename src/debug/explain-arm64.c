@@ -33,17 +33,12 @@ reg (const Cpu *cpu, const char *name, uint64_t *ret_value)
 	return kd_target_reg_get (cpu->target, cpu->cpu, name, ret_value, NULL);
 }
 
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	return reg (data, name, ret_value);
-}
-
 /* FALSE: the CPU is not in the host kernel's own code, or this is another architecture. */
 static gboolean
 look_at (KdExplain *explain, unsigned nr, Cpu *cpu)
 {
 	KdKernel *kernel = kd_explain_kernel (explain);
+	KdTargetCpu regs = {kd_kernel_target (kernel), nr};
 	const KdArch *arch;
 	const char *vector;
 
@@ -59,7 +54,7 @@ look_at (KdExplain *explain, unsigned nr, Cpu *cpu)
 		!reg (cpu, cpu->state.el == 2 ? "ESR_EL2" : "ESR_EL1", &cpu->esr) ||
 		!reg (cpu, cpu->state.el == 2 ? "FAR_EL2" : "FAR_EL1", &cpu->far))
 		return FALSE;
-	vector = arch->vector_at (get_reg, cpu, cpu->pc);
+	vector = arch->vector_at (kd_target_cpu_reg, &regs, cpu->pc);
 	cpu->in_vector = vector && strstr (vector, "current EL");
 	cpu->at = cpu->in_vector ? cpu->elr : cpu->pc;
 	return TRUE;

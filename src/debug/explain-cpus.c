@@ -6,26 +6,13 @@
 #include "kernel/object.h"
 #include "kernel/task.h"
 
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-} Regs;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	const Regs *regs = data;
-
-	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
-}
-
 static gboolean
 irqs_are_off (KdKernel *kernel, unsigned cpu)
 {
 	KdTarget *target = kd_kernel_target (kernel);
-	Regs regs = {target, cpu};
+	KdTargetCpu regs = {target, cpu};
 
-	return kd_target_arch (target)->irqs_off (get_reg, &regs);
+	return kd_target_arch (target)->irqs_off (kd_target_cpu_reg, &regs);
 }
 
 /* "cpu_do_idle+0xc"; what it does where there is none. */

@@ -35,14 +35,6 @@ kd_step_place_clear (KdStepPlace *place)
 	g_clear_pointer (&place->changes, g_array_unref);
 }
 
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	KdStepper *stepper = data;
-
-	return kd_target_reg_get (stepper->target, stepper->cpu, name, ret_value, NULL);
-}
-
 /* As the CPU sees it: also a guest's code, and a user's. */
 static size_t
 read_code (KdStepper *stepper, uint64_t pc, uint8_t buf[KD_INSN_BYTES_MAX])
@@ -98,11 +90,12 @@ static void
 read_regs (KdStepper *stepper)
 {
 	const char *const *name = stepper->arch->step_regs;
+	KdTargetCpu regs = {stepper->target, stepper->cpu};
 
 	for (unsigned i = 0; name && name[i] && i < STEP_REGS_MAX; i++) {
 		uint64_t value;
 
-		if (!get_reg (stepper, name[i], &value))
+		if (!kd_target_cpu_reg (&regs, name[i], &value))
 			continue;
 		if (stepper->known >> i & 1)
 			note_change (stepper, name[i], stepper->regs[i], value);
@@ -134,8 +127,10 @@ read_gates (KdStepper *stepper)
 static const char *
 vector_at (KdStepper *stepper, uint64_t pc)
 {
+	KdTargetCpu regs = {stepper->target, stepper->cpu};
+
 	if (stepper->arch->vector_at)
-		return stepper->arch->vector_at (get_reg, stepper, pc);
+		return stepper->arch->vector_at (kd_target_cpu_reg, &regs, pc);
 	return stepper->gates && stepper->here.state.mode == KD_CPU_MODE_KERNEL
 		       ? g_hash_table_lookup (stepper->gates, &pc)
 		       : NULL;
@@ -457,12 +452,13 @@ kd_stepper_guest_entries (KdStepper *stepper, KdRunTo *ret_run, GError **error)
 gboolean
 kd_stepper_guest_exits (KdStepper *stepper, KdRunTo *ret_run, GError **error)
 {
+	KdTargetCpu regs = {stepper->target, stepper->cpu};
 	uint64_t addrs[KD_EXIT_VECTORS_MAX];
 
 	if (!stepper->arch->exit_vectors)
 		return entries (stepper, TRUE, ret_run, error);
 	ret_run->nr = 0;
-	for (unsigned nr = stepper->arch->exit_vectors (get_reg, stepper, addrs); nr-- > 0;)
+	for (unsigned nr = stepper->arch->exit_vectors (kd_target_cpu_reg, &regs, addrs); nr-- > 0;)
 		add (ret_run, addrs[nr]);
 	if (!ret_run->nr)
 		g_set_error (error, KD_DEBUG_ERROR, KD_DEBUG_ERROR_NO_REGS,

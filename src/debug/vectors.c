@@ -113,31 +113,9 @@ table_at (KdKernel *kernel, const GArray *tables, uint64_t value)
 	return -1;
 }
 
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-	const char *monitor; /* NULL: it is not asked */
-} Regs;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	const Regs *regs = data;
-
-	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL) ||
-	       (regs->monitor && kd_target_arch (regs->target)
-					 ->monitor_reg (regs->monitor, regs->cpu, name, ret_value));
-}
-
-static gboolean
-read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
-{
-	return kd_target_read_phys (data, pa, buf, len, error);
-}
-
 /* A guest may have the same value in a register that is its own now: the same kernel, no KASLR. */
 static gboolean
-is_hosts (Regs *regs, uint64_t value)
+is_hosts (KdTargetCpu *regs, uint64_t value)
 {
 	const KdArch *arch = kd_target_arch (regs->target);
 	KdVectorBase bases[KD_VECTOR_BASES_MAX];
@@ -145,7 +123,8 @@ is_hosts (Regs *regs, uint64_t value)
 
 	if (arch->vectors->gate)
 		return TRUE;
-	nr = arch->linux_layout->vector_bases (get_reg, regs, read_phys, regs->target, bases);
+	nr = arch->linux_layout->vector_bases (
+		kd_target_cpu_reg_more, regs, kd_target_phys_read_func, regs->target, bases);
 	for (unsigned i = 0; i < nr; i++)
 		if (bases[i].va == value)
 			return TRUE;
@@ -158,22 +137,22 @@ kd_vector_uses (KdKernel *kernel, const GArray *tables)
 	KdTarget *target = kd_kernel_target (kernel);
 	const KdArch *arch = kd_target_arch (target);
 	GArray *uses = g_array_new (FALSE, FALSE, sizeof (KdVectorUse));
-	g_autofree char *text =
-		arch->monitor_command ? kd_target_hmp (target, arch->monitor_command, NULL) : NULL;
 
 	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (target); cpu++) {
 		KdCpuState state = kd_kernel_cpu_state (kernel, cpu);
-		Regs regs = {target, cpu, text};
-		const char *in_force = arch->vectors->in_force (&state, get_reg, &regs);
+		KdTargetCpu regs = {target, cpu};
+		const char *in_force =
+			arch->vectors->in_force (&state, kd_target_cpu_reg_more, &regs);
 
 		for (const char *const *reg = arch->vectors->regs; *reg; reg++) {
 			KdVectorUse use = {.cpu = cpu,
 				.reg = *reg,
-				.alias = arch->vectors->alias (*reg, get_reg, &regs),
-				.regime = arch->sysregs->regime (*reg, &state, get_reg, &regs),
+				.alias = arch->vectors->alias (*reg, kd_target_cpu_reg_more, &regs),
+				.regime = arch->sysregs->regime (
+					*reg, &state, kd_target_cpu_reg_more, &regs),
 				.in_force = g_strcmp0 (*reg, in_force) == 0};
 
-			if (!arch->sysregs->read (*reg, get_reg, &regs, &use.value))
+			if (!arch->sysregs->read (*reg, kd_target_cpu_reg_more, &regs, &use.value))
 				continue;
 			use.table = is_hosts (&regs, use.value)
 					    ? table_at (kernel, tables, use.value)

@@ -162,12 +162,6 @@ take_vector (const KdVectorPlace *vector, void *data)
 	return TRUE;
 }
 
-static gboolean
-read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
-{
-	return kd_target_read_phys (data, pa, buf, len, error);
-}
-
 /*
  * `regime` has _stext where it may lie, and its own root table in one piece with it: any page may
  * have the right word by chance (INT_MAX is an entry for the table in the last page below 2 GiB).
@@ -179,12 +173,12 @@ is_root (const Finder *finder, const KdRegime *regime, uint64_t text, uint64_t n
 	uint64_t root = regime->root & ~(PAGE - 1), pa;
 	KdWalk walk;
 
-	arch->walk (regime, text, read_phys, finder->target, &walk);
+	arch->walk (regime, text, kd_target_phys_read_func, finder->target, &walk);
 	pa = walk.pa;
 	if (walk.status != KD_WALK_MAPPED || (pa ^ text) % finder->layout->load_align ||
 		pa > near || near - pa > ROOT_BEFORE)
 		return FALSE;
-	arch->walk (regime, text - pa + root, read_phys, finder->target, &walk);
+	arch->walk (regime, text - pa + root, kd_target_phys_read_func, finder->target, &walk);
 	return walk.status == KD_WALK_MAPPED && walk.pa == root;
 }
 

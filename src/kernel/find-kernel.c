@@ -33,42 +33,12 @@ typedef struct {
 
 /* --- registers --- */
 
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-	char *monitor; /* answer to KdArch.monitor_command, for all CPUs; NULL: not asked yet */
-} CpuRegs;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	CpuRegs *regs = data;
-	const KdArch *arch = kd_target_arch (regs->target);
-
-	if (kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL))
-		return TRUE;
-	if (!arch->monitor_reg)
-		return FALSE;
-	if (!regs->monitor) {
-		regs->monitor = kd_target_hmp (regs->target, arch->monitor_command, NULL);
-		if (!regs->monitor)
-			regs->monitor = g_strdup ("");
-	}
-	return arch->monitor_reg (regs->monitor, regs->cpu, name, ret_value);
-}
-
-static gboolean
-read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
-{
-	return kd_target_read_phys (data, pa, buf, len, error);
-}
-
 void
 kd_vectors_foreach (KdTarget *target, KdVectorFunc func, void *data)
 {
 	const KdArchLinux *layout = kd_target_arch (target)->linux_layout;
 	g_autoptr (GArray) seen = g_array_new (FALSE, FALSE, sizeof (uint64_t));
-	CpuRegs regs = {.target = target};
+	KdTargetCpu regs = {.target = target};
 	gboolean more = TRUE;
 
 	for (unsigned cpu = 0; more && cpu < kd_target_nr_cpus (target); cpu++) {
@@ -76,7 +46,8 @@ kd_vectors_foreach (KdTarget *target, KdVectorFunc func, void *data)
 		unsigned nr;
 
 		regs.cpu = cpu;
-		nr = layout->vector_bases (get_reg, &regs, read_phys, target, bases);
+		nr = layout->vector_bases (
+			kd_target_cpu_reg_more, &regs, kd_target_phys_read_func, target, bases);
 		for (unsigned i = 0; more && i < nr; i++) {
 			KdWalk walk = {.status = KD_WALK_MAPPED, .pa = bases[i].va};
 			gboolean is_new = TRUE;
@@ -94,7 +65,6 @@ kd_vectors_foreach (KdTarget *target, KdVectorFunc func, void *data)
 			more = func (&place, data);
 		}
 	}
-	g_free (regs.monitor);
 }
 
 /* --- is it there? --- */

@@ -342,19 +342,6 @@ kd_kernel_nr_cpus (const KdKernel *kernel)
 	return kernel->nr_cpus;
 }
 
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-} CpuRegs;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	CpuRegs *regs = data;
-
-	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
-}
-
 /* TRUE: the tables of CPU `cpu` have the kernel's entry code where it is, as even those that PTI
  * gives to processes do. */
 static gboolean
@@ -381,11 +368,11 @@ kd_kernel_cpu_state (KdKernel *kernel, unsigned cpu)
 {
 	const KdArchLinux *layout = kernel->arch->linux_layout;
 	KdCpuState state = kd_target_cpu_state (kernel->target, cpu);
-	CpuRegs regs = {kernel->target, cpu};
+	KdTargetCpu regs = {kernel->target, cpu};
 
 	/* An unknown CPU with no level is one whose registers are not to be had. */
-	if (!layout->may_be_guest || state.el < 0 || !layout->may_be_guest (get_reg, &regs) ||
-		maps_entry_code (kernel, cpu))
+	if (!layout->may_be_guest || state.el < 0 ||
+		!layout->may_be_guest (kd_target_cpu_reg, &regs) || maps_entry_code (kernel, cpu))
 		return state;
 	state.mode = KD_CPU_MODE_GUEST;
 	state.mode_name = "guest";

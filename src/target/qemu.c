@@ -44,6 +44,7 @@ kd_target_free (KdTarget *target)
 	g_clear_object (&target->cancellable);
 	g_free (target->stub);
 	g_free (target->qmp_address);
+	g_free (target->monitor_regs);
 	g_free (target->qmp_why);
 	g_free (target->version);
 	g_free (target->accel);

@@ -93,6 +93,7 @@ kd_target_registers_init (KdTarget *target, GError **error)
 void
 kd_target_registers_forget (KdTarget *target)
 {
+	g_clear_pointer (&target->monitor_regs, g_free);
 	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++) {
 		memset (target->regs[cpu].valid, 0, target->layout->regs->len);
 		target->regs[cpu].nr_fetched = 0;

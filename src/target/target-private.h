@@ -43,6 +43,7 @@ struct KdTarget {
 	gboolean has_qmp;
 	gboolean opening;
 	char *qmp_address, *qmp_why;
+	char *monitor_regs; /* what the monitor says of all CPUs'; NULL: not asked at this stop */
 	char *version, *accel;
 	int pid; /* of QEMU; 0: unknown or elsewhere */
 	GCancellable *cancellable;

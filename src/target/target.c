@@ -90,38 +90,50 @@ kd_target_hmp (KdTarget *target, const char *command, GError **error)
 
 /* --- what a CPU is at --- */
 
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-} CpuRegs;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
+gboolean
+kd_target_cpu_reg (void *target_cpu, const char *name, uint64_t *ret_value)
 {
-	const CpuRegs *regs = data;
+	const KdTargetCpu *regs = target_cpu;
 
 	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+gboolean
+kd_target_cpu_reg_more (void *target_cpu, const char *name, uint64_t *ret_value)
+{
+	const KdTargetCpu *regs = target_cpu;
+	KdTarget *target = regs->target;
+
+	if (kd_target_cpu_reg (target_cpu, name, ret_value))
+		return TRUE;
+	if (!target->arch->monitor_reg)
+		return FALSE;
+	if (!target->monitor_regs)
+		target->monitor_regs = kd_target_hmp (target, target->arch->monitor_command, NULL);
+	if (!target->monitor_regs)
+		target->monitor_regs = g_strdup ("");
+	return target->arch->monitor_reg (target->monitor_regs, regs->cpu, name, ret_value);
 }
 
 KdCpuState
 kd_target_cpu_state (KdTarget *target, unsigned cpu)
 {
-	CpuRegs regs = {target, cpu};
+	KdTargetCpu regs = {target, cpu};
 
 	if (target->state != KD_TARGET_STOPPED || cpu >= target->threads->len)
 		return (KdCpuState){KD_CPU_MODE_UNKNOWN, -1, "unknown"};
-	return target->arch->cpu_state (get_reg, &regs);
+	return target->arch->cpu_state (kd_target_cpu_reg, &regs);
 }
 
 gboolean
 kd_target_cpu_regime (
 	KdTarget *target, unsigned cpu, KdRegimeKind kind, KdRegime *ret_regime, GError **error)
 {
-	CpuRegs regs = {target, cpu};
+	KdTargetCpu regs = {target, cpu};
 
 	if (!kd_target_check_stopped (target, error))
 		return FALSE;
-	if (target->arch->regime (kind, get_reg, &regs, ret_regime))
+	if (target->arch->regime (kind, kd_target_cpu_reg, &regs, ret_regime))
 		return TRUE;
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
 		"CPU %u has no such translation regime at this moment", cpu);
@@ -130,16 +142,16 @@ kd_target_cpu_regime (
 
 /* --- virtual memory --- */
 
-static gboolean
-read_table (void *data, uint64_t pa, void *buf, size_t len, GError **error)
+gboolean
+kd_target_phys_read_func (void *target, uint64_t pa, void *buf, size_t len, GError **error)
 {
-	return kd_target_read_phys (data, pa, buf, len, error);
+	return kd_target_read_phys (target, pa, buf, len, error);
 }
 
 void
 kd_target_walk (KdTarget *target, const KdRegime *regime, uint64_t va, KdWalk *ret_walk)
 {
-	target->arch->walk (regime, va, read_table, target, ret_walk);
+	target->arch->walk (regime, va, kd_target_phys_read_func, target, ret_walk);
 }
 
 static gboolean

@@ -133,6 +133,14 @@ const KdRegInfo *kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr);
 /* By canonical or stub name, case as given then ignored. Up to 64 bits. Cached per stop. */
 gboolean kd_target_reg_get (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t *ret_value, GError **error);
+/* A CPU's registers for the functions of KdArch: the data of these two KdRegGetFunc. */
+typedef struct {
+	KdTarget *target;
+	unsigned cpu;
+} KdTargetCpu;
+gboolean kd_target_cpu_reg (void *target_cpu, const char *name, uint64_t *ret_value);
+/* What the stub does not have is asked of QEMU's monitor, once a stop. */
+gboolean kd_target_cpu_reg_more (void *target_cpu, const char *name, uint64_t *ret_value);
 /* Asks for all that the stub gives at once, for who will look at more than one. Not needed by
  * kd_target_reg_get(). */
 gboolean kd_target_reg_fetch_many (KdTarget *target, unsigned cpu, GError **error);
@@ -164,6 +172,9 @@ gboolean kd_target_cpu_regime (
  * machine runs.
  */
 gboolean kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error);
+/* The same as a KdPhysReadFunc. */
+gboolean kd_target_phys_read_func (
+	void *target, uint64_t pa, void *buf, size_t len, GError **error);
 /* Through the stub, whatever the path of reads: QEMU must see it to drop code it has translated.
  * Refused (UNSUPPORTED) where the RAM map is not known. */
 gboolean kd_target_write_phys (

@@ -99,41 +99,35 @@ kd_target_write_virt (KdTarget *target, const KdRegime *regime, uint64_t va, con
 	return set_no_write (error);
 }
 
-char *
-kd_target_hmp (KdTarget *target, const char *command, GError **error)
+gboolean
+kd_target_cpu_reg (void *target_cpu, const char *name, uint64_t *ret_value)
 {
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_UNSUPPORTED, "no monitor");
-	return NULL;
-}
-
-typedef struct {
-	KdTarget *target;
-	unsigned cpu;
-} Regs;
-
-static gboolean
-get_reg (void *data, const char *name, uint64_t *ret_value)
-{
-	Regs *regs = data;
+	const KdTargetCpu *regs = target_cpu;
 
 	return kd_target_reg_get (regs->target, regs->cpu, name, ret_value, NULL);
+}
+
+gboolean
+kd_target_cpu_reg_more (void *target_cpu, const char *name, uint64_t *ret_value)
+{
+	return kd_target_cpu_reg (target_cpu, name, ret_value);
 }
 
 KdCpuState
 kd_target_cpu_state (KdTarget *target, unsigned cpu)
 {
-	Regs regs = {target, cpu};
+	KdTargetCpu regs = {target, cpu};
 
-	return kd_arch_arm64.cpu_state (get_reg, &regs);
+	return kd_arch_arm64.cpu_state (kd_target_cpu_reg, &regs);
 }
 
 gboolean
 kd_target_cpu_regime (
 	KdTarget *target, unsigned cpu, KdRegimeKind kind, KdRegime *ret_regime, GError **error)
 {
-	Regs regs = {target, cpu};
+	KdTargetCpu regs = {target, cpu};
 
-	if (kd_arch_arm64.regime (kind, get_reg, &regs, ret_regime))
+	if (kd_arch_arm64.regime (kind, kd_target_cpu_reg, &regs, ret_regime))
 		return TRUE;
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND, "no regime");
 	return FALSE;
@@ -150,16 +144,16 @@ kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GErro
 	return TRUE;
 }
 
-static gboolean
-read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
+gboolean
+kd_target_phys_read_func (void *target, uint64_t pa, void *buf, size_t len, GError **error)
 {
-	return kd_target_read_phys (data, pa, buf, len, error);
+	return kd_target_read_phys (target, pa, buf, len, error);
 }
 
 void
 kd_target_walk (KdTarget *target, const KdRegime *regime, uint64_t va, KdWalk *ret_walk)
 {
-	kd_arch_arm64.walk (regime, va, read_phys, target, ret_walk);
+	kd_arch_arm64.walk (regime, va, kd_target_phys_read_func, target, ret_walk);
 }
 
 gboolean

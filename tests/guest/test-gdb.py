@@ -89,15 +89,22 @@ class Raw:
         tcp = isinstance(place, tuple)
         self.socket = socket.socket(socket.AF_INET if tcp else socket.AF_UNIX)
         self.socket.settimeout(30)
+        self.data = b""
         self.socket.connect(place if tcp else str(place))
 
-    def ask(self, payload):
-        """The answer's payload."""
+    def send(self, payload):
         self.socket.sendall(b"+$%s#%02x" % (payload, sum(payload) & 255))
-        data = b""
-        while not re.search(rb"\$([^#]*)#..", data):
-            data += self.socket.recv(65536) or b"$gone#00"
-        return re.search(rb"\$([^#]*)#..", data)[1]
+
+    def answer(self):
+        """The next packet's payload."""
+        while not (packet := re.search(rb"\$([^#]*)#..", self.data)):
+            self.data += self.socket.recv(65536) or b"$gone#00"
+        self.data = self.data[packet.end():]
+        return packet[1]
+
+    def ask(self, payload):
+        self.send(payload)
+        return self.answer()
 
     def is_closed(self):
         with contextlib.suppress(ConnectionError):
@@ -288,7 +295,7 @@ def listens(host):
 
 
 def two_clients(host):
-    """One stop for all, and each is told of its own breakpoints; both go on and stop at once."""
+    """One stop for all, and each is told of its own breakpoints; one's Ctrl-C stops the other too."""
     with host.gdb() as one, host.gdb() as other:
         one.run(f"hbreak {HOT}")
         for n in range(3):
@@ -304,14 +311,39 @@ def two_clients(host):
             for gdb in (one, other):
                 gdb.send("continue")
             time.sleep(0.5)
-            for gdb in (one, other):
-                gdb.process.send_signal(signal.SIGINT)
+            (one, other)[n % 2].process.send_signal(signal.SIGINT)
             for gdb in (one, other):
                 text = gdb.wait(60)
                 expect("SIGINT" in text or "SIGTRAP" in text, f"{n}: {text}")
             expect(not host.running(), f"{n}: runs")
         for gdb in (one, other):
             expect_equal(gdb.value("&init_task"), number(host.kvmdbg.call("sym", "init_task")["symbols"][0]["addr"]), "alive")
+
+
+def at_once(host):
+    """Two clients continue and stop at once: one stop reply for each continue, and then the machine holds still."""
+    with Raw(host.socket) as one, Raw(host.socket) as other:
+        for raw in (one, other):
+            expect(raw.ask(b"?").startswith(b"T"), "?")
+        for n in range(30):
+            for raw in (one, other):
+                raw.send(b"vCont;c")
+            time.sleep(0.02 * (n % 4))
+            for raw in (one, other) if n % 2 else (other, one):
+                raw.socket.sendall(b"\x03")
+            waiting = {one, other}
+            while waiting:
+                raw = waiting.pop()
+                try:
+                    raw.socket.settimeout(3)
+                    expect(raw.answer().startswith(b"T"), f"{n}: no stop")
+                except TimeoutError:
+                    # Its Ctrl-C came before the other's continue, which was the later word.
+                    waiting.add(raw)
+                    raw.socket.sendall(b"\x03")
+            expect(not host.running(), f"{n}: runs")
+            for raw in (one, other):
+                expect_equal(raw.ask(b"Hg1"), b"OK", f"{n}: one reply for each continue")
 
 
 def death(host):
@@ -383,15 +415,13 @@ def waits(host):
         expect(raw.ask(b"?").startswith(b"T"), "?")
         line = b"kvmdbg cont --wait"
         packet = b"qRcmd," + line.hex().encode()
-        raw.socket.sendall(b"+$%s#%02x" % (packet, sum(packet) & 255))
+        raw.send(packet)
         time.sleep(1)
         expect(host.running(), "does not run")
         raw.socket.sendall(b"\x03")
-        data = b""
-        while not re.search(rb"\$([^#]*)#..", data):
-            data += raw.socket.recv(65536)
-        print(f"# {bytes.fromhex(re.search(rb'[$]([^#]*)#', data)[1].decode())!r}")
-        raw.socket.sendall(b"+$%s#%02x" % (packet, sum(packet) & 255))
+        text = bytes.fromhex(raw.answer().decode())
+        expect(b"cancelled" in text, f"{text}")
+        raw.send(packet)
         time.sleep(1)
     expect_equal(host.kvmdbg.run("status", timeout=20).status, 0, "the session after its client's end")
     host.kvmdbg.text("stop")
@@ -426,7 +456,7 @@ def main():
         return 1
     try:
         for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, started, listens,
-                     two_clients, death, garbage, waits, detach):
+                     two_clients, at_once, death, garbage, waits, detach):
             tap.case(f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:
         host.close()

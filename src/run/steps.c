@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
+#include "run/process.h"
 #include "run/run-private.h"
 
 #define CONDITION_POLL_US (100 * 1000)
@@ -290,6 +293,45 @@ do_shell (KdJobRun *run, const KdJobStep *step, const char *text, GError **error
 	return result;
 }
 
+/* The script is gdb's; ours is where it connects to. */
+static JsonNode *
+do_gdb (KdJobRun *run, const KdJobStep *step, const char *text, GError **error)
+{
+	g_autofree char *self = g_file_read_link ("/proc/self/exe", NULL);
+	g_autofree char *script = g_canonicalize_filename (text, run->job->dir);
+	g_autofree char *log = g_build_filename (run->result->artefacts, "gdb.log", NULL);
+	g_autofree char *output = NULL, *valid = NULL;
+	const char *argv[] = {self ? self : "kvmdbg", "--session", run->job->name, "gdb", "-nx",
+		"-batch", "-x", script, NULL};
+	JsonNode *result;
+	int status;
+
+	if (access (script, R_OK) != 0) {
+		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_BROKEN, "%s: %s", script,
+			g_strerror (errno));
+		return NULL;
+	}
+	status = kd_process_run (argv, run->job->dir, log, &output, run->step, error);
+	if (status < 0 && kd_job_run_cancelled (run)) {
+		g_clear_error (error);
+		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FAILED, "%s: %s", text,
+			kd_job_run_cancelled (run));
+	}
+	if (status < 0)
+		return NULL;
+	valid = g_utf8_make_valid (output, -1);
+	if (status != step->status) {
+		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FAILED,
+			"%s: gdb ended with status %d, wanted %d; %s has its errors, and it "
+			"said:\n%s",
+			text, status, step->status, log, valid);
+		return NULL;
+	}
+	result = text_result ("output", valid);
+	kd_json_set_int (kd_json_node_object (result, NULL), "status", status);
+	return result;
+}
+
 JsonNode *
 kd_job_run_do (KdJobRun *run, const KdJobStep *step, const char *text, GError **error)
 {
@@ -304,8 +346,7 @@ kd_job_run_do (KdJobRun *run, const KdJobStep *step, const char *text, GError **
 	case KD_STEP_SHELL:
 		return do_shell (run, step, text, error);
 	case KD_STEP_GDB:
-		break;
+		return do_gdb (run, step, text, error);
 	}
-	g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_BROKEN, "gdb: not here yet");
 	return NULL;
 }

@@ -74,6 +74,10 @@ send=echo
 [step the hit]
 wait=event stopped
 expect=$.stop.reason == breakpoint
+[step gdb on it]
+gdb=test.gdb
+expect.where=$.output ~ #0 .*ksys_write
+expect.cpus=$.output ~ CPUs: 2
 [step no breakpoint]
 run=delete --all
 [step a condition that holds]
@@ -160,6 +164,7 @@ def vhe_good(args):
 
 def every_step(args):
     with Run(args.build) as run:
+        (run.dir / "test.gdb").write_text("bt 2\nprintf \"CPUs: %d\\n\", __num_online_cpus.counter\n", encoding="utf-8")
         out = run.run(run.write(EVERY_STEP), status=PASSED)
         expect_equal(len(re.findall("^ok ", out, re.M)), EVERY_STEP.count("[step "), out)
 
@@ -175,6 +180,10 @@ def what_fails(args):
         names = {re.sub(r"^\d+-", "", path.name) for path in folder.iterdir()}
         expect({"bt--a.txt", "no-such-command.txt", "one.json", "console.log", "qemu.log"} <= names, f"{names}")
         expect("CPU" in next(folder.glob("*bt--a.txt")).read_text(), "backtraces")
+        (run.dir / "bad.gdb").write_text("print no_such_thing\n", encoding="utf-8")
+        out = run.run(run.write(MACHINE + "[step one]\ngdb=bad.gdb\n"), status=FAILED)
+        expect("bad.gdb: gdb ended with status 1, wanted 0" in out, out)
+        expect("no_such_thing" in (pathlib.Path(re.search("artefacts in (.*)", out)[1]) / "gdb.log").read_text(), out)
         out = run.run(run.write(MACHINE + "[step one]\nrun=cont\n[step two]\nwait=console never said\ntimeout=2\n"),
                       status=FAILED)
         expect("timed out: the console did not say “never said”" in out, out)

@@ -258,29 +258,33 @@ read_word (Maker *maker, const char *symbol, uint64_t *ret_value)
 
 /*
  * KASLR's offset as the kernel tells it to whoever reads a dump of it (kernel/vmcore_info.c). 0
- * where it does not: then link-time addresses are those of this boot.
+ * where it does not: then link-time addresses are those of this boot. FALSE: it will, but has not
+ * yet; what else it tells then is missing too.
  */
-static uint64_t
-read_shift (Maker *maker)
+static gboolean
+read_shift (Maker *maker, uint64_t *ret_shift)
 {
-	uint64_t data, size;
+	uint64_t data, size, teller, shift;
 	g_autofree char *text = NULL;
 	KdWalk walk;
 	const char *at;
 
+	*ret_shift = 0;
+	if (!lookup (maker, "vmcoreinfo_append_str", &teller))
+		return TRUE;
 	if (!read_word (maker, "vmcoreinfo_data", &data) ||
 		!read_word (maker, "vmcoreinfo_size", &size) || size > VMCOREINFO_MAX)
-		return 0;
+		return FALSE;
 	text = g_malloc0 (size + 1);
 	/* Physically contiguous pages. */
 	kd_target_walk (maker->target, &maker->place.regime, data, &walk);
 	if (walk.status != KD_WALK_MAPPED ||
 		!kd_target_read_phys (maker->target, walk.pa, text, size, NULL) ||
 		!(at = strstr (text, "\nKERNELOFFSET=")))
-		return 0;
-	uint64_t shift = g_ascii_strtoull (at + strlen ("\nKERNELOFFSET="), NULL, 16);
-
-	return shift <= maker->place.virt_base ? shift : 0;
+		return FALSE;
+	shift = g_ascii_strtoull (at + strlen ("\nKERNELOFFSET="), NULL, 16);
+	*ret_shift = shift <= maker->place.virt_base ? shift : 0;
+	return TRUE;
 }
 
 /* --- the file --- */
@@ -423,9 +427,12 @@ open_file (const char *path, const char *cache_dir, GError **error)
 	return kd_image_open (&options, error);
 }
 
-/* Written beside its place and renamed, so that a reader sees a whole one or none. */
+/*
+ * Written beside its place and renamed, so that a reader sees a whole one or none. What is made
+ * while the kernel boots is not kept: it would lack the same later.
+ */
 static KdImage *
-store (Maker *maker, const char *cache_dir, GError **error)
+store (Maker *maker, gboolean keep, const char *cache_dir, GError **error)
 {
 	g_autofree char *folder = cache_folder (cache_dir);
 	g_autofree char *id = kd_hex_to_string (maker->place.id, maker->place.id_len);
@@ -434,7 +441,7 @@ store (Maker *maker, const char *cache_dir, GError **error)
 	KdImage *image = NULL;
 	int fd = -1;
 
-	if (maker->place.id_len && g_mkdir_with_parents (folder, 0700) == 0)
+	if (keep && maker->place.id_len && g_mkdir_with_parents (folder, 0700) == 0)
 		fd = g_mkstemp_full (temporary, O_RDWR | O_CLOEXEC, 0600);
 	if (fd >= 0) {
 		if (write_file (maker, fd, NULL) && g_rename (temporary, path) == 0)
@@ -445,7 +452,7 @@ store (Maker *maker, const char *cache_dir, GError **error)
 	}
 	if (image)
 		return image;
-	/* No room, or no cache. */
+	/* Not to be kept, no room, or no cache. */
 	fd = memfd_create ("kvmdbg-image", MFD_CLOEXEC);
 	path = (g_free (path), g_strdup_printf ("/proc/self/fd/%d", fd));
 	if (fd < 0)
@@ -464,6 +471,7 @@ kd_memory_image_make (KdTarget *target, const char *cache_dir, GError **error)
 	g_auto (Maker) maker = {.target = target,
 		.asked = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free),
 		.tried = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL)};
+	gboolean whole;
 
 	if (!find_kallsyms (&maker, error))
 		return NULL;
@@ -471,8 +479,8 @@ kd_memory_image_make (KdTarget *target, const char *cache_dir, GError **error)
 	if (!lookup (&maker, "__per_cpu_start", &maker.percpu_start) ||
 		!lookup (&maker, "__per_cpu_end", &maker.percpu_end))
 		maker.percpu_end = 0;
-	maker.shift = read_shift (&maker);
-	return store (&maker, cache_dir, error);
+	whole = read_shift (&maker, &maker.shift);
+	return store (&maker, whole, cache_dir, error);
 }
 
 /* --- made before --- */

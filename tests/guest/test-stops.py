@@ -217,7 +217,10 @@ def by_build_id(host):
         if debug_dir == folder:
             expect_equal(number(status["kernel"]["kaslr_offset"]), host.offset, "kaslr_offset")
         else:
+            # Not by what was made of its memory while it booted either.
+            expect(status["kernel"], str(status))
             expect_equal(status["kernel"]["image"], None, "image")
+            expect_equal(number(status["kernel"]["kaslr_offset"]), host.offset, "kaslr_offset without a file")
             expect(build_id in status["kernel"]["image_why"], f"{status['kernel']}")
         host.kvmdbg.text("detach")
 

@@ -321,6 +321,13 @@ struct KdArch {
 	unsigned const_ptr_len, const_shift_len;
 	gboolean (*const_at) (
 		const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
+	/*
+	 * Writes what a relocation of a module's code asks for into the bytes that lie at `place`
+	 * in memory; `value` is that of the symbol with its addend. FALSE: a kind that is not
+	 * known, or the value does not fit. NULL: none is.
+	 */
+	gboolean (*relocate) (
+		uint32_t type, uint8_t *bytes, size_t len, uint64_t place, uint64_t value);
 	/* An alternative's callback that writes nothing but such nops; NULL: there is none. */
 	const char *nops_callback;
 	/*

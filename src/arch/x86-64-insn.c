@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "arch/x86-64.h"
 
+#include <elf.h>
 #include <string.h>
 
 #define OPCODE_CALL 0xe8
@@ -145,4 +146,35 @@ kd_x86_64_nop_at (const uint8_t *code, size_t len)
 		if (len - 2 == lens[i] && memcmp (code + 2, operands[i], lens[i]) == 0)
 			return TRUE;
 	return FALSE;
+}
+
+/* arch/x86/kernel/module.c, __write_relocate_add() */
+gboolean
+kd_x86_64_relocate (uint32_t type, uint8_t *bytes, size_t len, uint64_t place, uint64_t value)
+{
+	size_t width = 4;
+
+	switch (type) {
+	case R_X86_64_64:
+		width = 8;
+		break;
+	case R_X86_64_PC64:
+		width = 8;
+		value -= place;
+		break;
+	case R_X86_64_PC32:
+	case R_X86_64_PLT32:
+		value -= place;
+		break;
+	case R_X86_64_32:
+	case R_X86_64_32S:
+		break;
+	default:
+		return FALSE;
+	}
+	if (len < width)
+		return FALSE;
+	for (size_t i = 0; i < width; i++)
+		bytes[i] = (uint8_t)(value >> 8 * i);
+	return TRUE;
 }

@@ -293,6 +293,7 @@ const KdArch kd_arch_x86_64 = {
 	.break_word = "int3",
 	.return_word = "ret",
 	.fence_word = "lfence",
+	.relocate = kd_x86_64_relocate,
 	.const_ptr_len = 8,
 	.const_shift_len = 1,
 	.const_at = kd_x86_64_const_at,

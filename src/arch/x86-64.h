@@ -36,6 +36,8 @@ gboolean kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint
 gboolean kd_x86_64_branch_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 gboolean kd_x86_64_indirect_jump_at (const uint8_t *code, size_t len);
 gboolean kd_x86_64_nop_at (const uint8_t *code, size_t len);
+gboolean kd_x86_64_relocate (
+	uint32_t type, uint8_t *bytes, size_t len, uint64_t place, uint64_t value);
 gboolean kd_x86_64_const_at (
 	const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
 gboolean kd_x86_64_far_jump_before (const uint8_t code[KD_CALL_BYTES_MAX]);

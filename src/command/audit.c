@@ -84,7 +84,7 @@ find_function (KdSession *session, const char *text, GError **error)
 			"text: %s: no function of the kernel", text);
 		return NULL;
 	}
-	range = (KdTextRange){symbol.addr, symbol.addr + symbol.size};
+	range = (KdTextRange){symbol.addr, symbol.addr + symbol.size, symbol.module};
 	ranges = g_array_new (FALSE, FALSE, sizeof range);
 	g_array_append_val (ranges, range);
 	return ranges;
@@ -101,6 +101,7 @@ add_ranges (JsonObject *result, const GArray *ranges)
 
 		kd_json_set_hex (obj, "start", range->start);
 		kd_json_set_hex (obj, "end", range->end);
+		kd_json_set_string (obj, "module", range->module);
 	}
 }
 
@@ -122,6 +123,15 @@ add_counts (JsonObject *result, const KdTextCounts *counts)
 	kd_json_set_uint (result, "nr_unexplained", counts->nr_unexplained);
 }
 
+static void
+add_words (JsonObject *result, const char *key, const GPtrArray *words)
+{
+	JsonArray *array = kd_json_add_array (result, key);
+
+	for (guint i = 0; words && i < words->len; i++)
+		json_array_add_string_element (array, g_ptr_array_index (words, i));
+}
+
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
@@ -130,11 +140,10 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		.explained = function || kd_args_flag (given, "explained"),
 		.causes = kd_args_list (given, "cause")};
 	KdTextCounts counts = {0};
-	const GPtrArray *missing;
 	g_autoptr (GArray) ranges = NULL;
+	g_autoptr (GPtrArray) uncompared = NULL;
 	gboolean done = TRUE;
 	JsonObject *result;
-	JsonArray *tables;
 
 	if (function && kd_args_flag (given, "all")) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
@@ -142,7 +151,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	ranges = function ? find_function (session, function, error)
-			  : kd_text_ranges (session->kernel);
+			  : kd_text_ranges (session->kernel, &uncompared);
 	if (!ranges)
 		return NULL;
 	listing.rows = json_array_new();
@@ -164,10 +173,9 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	add_counts (result, &counts);
 	json_object_set_array_member (result, "differences", listing.rows);
 	kd_json_set_uint (result, "nr_hidden", listing.hidden);
-	tables = kd_json_add_array (result, "tables_missing");
-	missing = kd_patch_sites_missing (kd_kernel_patch_sites (session->kernel));
-	for (guint i = 0; i < missing->len; i++)
-		json_array_add_string_element (tables, g_ptr_array_index (missing, i));
+	add_words (result, "tables_missing",
+		kd_patch_sites_missing (kd_kernel_patch_sites (session->kernel)));
+	add_words (result, "not_compared", uncompared);
 	return kd_json_object_node (result);
 }
 
@@ -210,6 +218,19 @@ render_rows (JsonArray *rows, KdText *text)
 }
 
 static void
+render_words (JsonObject *obj, const char *key, const char *what, KdText *text)
+{
+	JsonArray *array = NULL;
+	const char *why = "";
+
+	if (!kd_json_get_array (obj, key, TRUE, &array, NULL))
+		return;
+	for (guint i = 0; i < json_array_get_length (array); i++)
+		if (kd_json_array_string (array, i, &why, NULL))
+			kd_text_printf (text, KD_STYLE_WARN, "%s: %s\n", what, why);
+}
+
+static void
 render (JsonNode *result, KdText *text)
 {
 	JsonObject *obj = kd_json_node_object (result, NULL), *causes = NULL;
@@ -239,14 +260,8 @@ render (JsonNode *result, KdText *text)
 	kd_text_add (text, KD_STYLE_PLAIN, "\n");
 	kd_text_printf (text, unexplained ? KD_STYLE_BAD : KD_STYLE_GOOD,
 		"%" PRId64 " unexplained\n", unexplained);
-	if (!kd_json_get_array (obj, "tables_missing", TRUE, &array, NULL))
-		return;
-	for (guint i = 0; i < json_array_get_length (array); i++) {
-		const char *why = "";
-
-		if (kd_json_array_string (array, i, &why, NULL))
-			kd_text_printf (text, KD_STYLE_WARN, "not read: %s\n", why);
-	}
+	render_words (obj, "tables_missing", "not read", text);
+	render_words (obj, "not_compared", "not compared", text);
 }
 
 static void
@@ -264,11 +279,12 @@ const KdCommand kd_command_text = {
 		"the tracer's records, jump labels, alternatives, static calls, probes, thunks, "
 		"relocation. The bytes must be what such a place may have, and not only lie in "
 		"one. What nothing explains is listed, and then the exit status is 1.\n\n"
-		"JSON: {ok (nothing is unexplained), ranges: [{start, end}], bytes, "
+		"JSON: {ok (nothing is unexplained), ranges: [{start, end, module}], bytes, "
 		"nr_differences, "
 		"nr_unexplained, causes: {NAME: count}, differences: [{addr, symbol, length, was, "
 		"now, "
-		"cause, detail, explained}], nr_hidden, tables_missing: [string]}.",
+		"cause, detail, explained}], nr_hidden, tables_missing: [string], not_compared: "
+		"[string] (modules without a file)}.",
 	.example = "text --all\ntext --all --cause ftrace\ntext kvm_vcpu_ioctl",
 	.args = args,
 	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_NEEDS_KERNEL,

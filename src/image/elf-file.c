@@ -294,6 +294,66 @@ relocate_section (const KdElf *elf, uint8_t *data, const KdElfSection *rela)
 	}
 }
 
+static void
+read_symbol (
+	const KdElf *elf, const KdElfSection *symtab, uint64_t index, KdElfRelocation *relocation)
+{
+	const uint8_t *p = kd_elf_section_bytes (elf, symtab);
+	const KdElfSection *strtab =
+		symtab->link < elf->nr_sections ? &elf->sections[symtab->link] : NULL;
+	const char *names = strtab ? (const char *)kd_elf_section_bytes (elf, strtab) : NULL;
+	uint32_t name;
+	uint16_t shndx;
+
+	p += index * sizeof (Elf64_Sym);
+	name = kd_elf_u32 (elf, p + offsetof (Elf64_Sym, st_name));
+	shndx = kd_elf_u16 (elf, p + offsetof (Elf64_Sym, st_shndx));
+	relocation->is_undefined = shndx == SHN_UNDEF;
+	relocation->is_absolute = shndx == SHN_ABS;
+	if (names && name < strtab->size && memchr (names + name, 0, strtab->size - name))
+		relocation->symbol = names + name;
+}
+
+static void
+foreach_in (const KdElf *elf, const KdElfSection *rela, KdElfRelocationFunc func, void *data)
+{
+	const KdElfSection *symtab = &elf->sections[rela->link];
+	KdCursor cursor = kd_cursor_init (
+		kd_elf_section_bytes (elf, rela), (size_t)rela->size, elf->big_endian);
+	const uint8_t *p;
+
+	while (kd_cursor_next_bytes (&cursor, sizeof (Elf64_Rela), &p)) {
+		uint64_t info = kd_elf_u64 (elf, p + offsetof (Elf64_Rela, r_info));
+		KdElfRelocation relocation = {
+			.offset = kd_elf_u64 (elf, p + offsetof (Elf64_Rela, r_offset)),
+			.type = ELF64_R_TYPE (info),
+			.addend = kd_elf_u64 (elf, p + offsetof (Elf64_Rela, r_addend)),
+			.symbol = ""};
+
+		if (!symbol_value (elf, symtab, ELF64_R_SYM (info), &relocation.value))
+			continue;
+		read_symbol (elf, symtab, ELF64_R_SYM (info), &relocation);
+		func (&relocation, data);
+	}
+}
+
+void
+kd_elf_relocations_foreach (
+	const KdElf *elf, const KdElfSection *section, KdElfRelocationFunc func, void *data)
+{
+	if (elf->type != ET_REL)
+		return;
+	for (unsigned i = 1; i < elf->nr_sections; i++) {
+		const KdElfSection *rela = &elf->sections[i];
+
+		if (rela->type == SHT_RELA && rela->link < elf->nr_sections &&
+			rela->info < elf->nr_sections && &elf->sections[rela->info] == section &&
+			elf->sections[rela->link].type == SHT_SYMTAB &&
+			kd_elf_section_bytes (elf, rela))
+			foreach_in (elf, rela, func, data);
+	}
+}
+
 void
 kd_elf_relocate_debug (const KdElf *elf, uint8_t *data)
 {

@@ -53,6 +53,21 @@ void kd_elf_clear (KdElf *elf);
  */
 void kd_elf_relocate_debug (const KdElf *elf, uint8_t *data);
 
+/* What is to be written at one place of a relocatable file's section. */
+typedef struct {
+	uint64_t offset; /* in the section */
+	uint32_t type;   /* the instruction set's */
+	uint64_t addend;
+	const char *symbol;    /* "": a section's own, or damaged */
+	gboolean is_undefined; /* another file's */
+	gboolean is_absolute;  /* `value` is no address */
+	uint64_t value;        /* in this file's layout */
+} KdElfRelocation;
+
+typedef void (*KdElfRelocationFunc) (const KdElfRelocation *relocation, void *data);
+void kd_elf_relocations_foreach (
+	const KdElf *elf, const KdElfSection *section, KdElfRelocationFunc func, void *data);
+
 /* NULL: no such section. */
 const KdElfSection *kd_elf_section (const KdElf *elf, const char *name);
 const KdElfSection *kd_elf_section_of_type (const KdElf *elf, uint32_t type);

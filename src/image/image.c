@@ -390,6 +390,24 @@ kd_image_code_sections (const KdImage *image, KdSectionFunc func, void *data)
 	}
 }
 
+void
+kd_image_relocations_foreach (
+	const KdImage *image, uint64_t addr, KdElfRelocationFunc func, void *data)
+{
+	const KdElfSection *section = kd_elf_section_at (&image->elf, addr);
+
+	if (section)
+		kd_elf_relocations_foreach (&image->elf, section, func, data);
+}
+
+gboolean
+kd_image_section_is_code (const KdImage *image, uint64_t addr)
+{
+	const KdElfSection *section = kd_elf_section_at (&image->elf, addr);
+
+	return section && (section->flags & SHF_EXECINSTR);
+}
+
 const char *
 kd_image_section_name (const KdImage *image, uint64_t addr)
 {

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "arch/arch.h"
+#include "image/elf-file.h"
 
 /*
  * What a kernel's file says: symbols, types, lines, unwind rules, all at link-time addresses (the
@@ -78,6 +79,11 @@ gboolean kd_image_section (
 /* The loaded sections of code, in the file's order; link-time addresses. */
 typedef void (*KdSectionFunc) (const char *name, uint64_t addr, uint64_t size, void *data);
 void kd_image_code_sections (const KdImage *image, KdSectionFunc func, void *data);
+/* What a module's loader writes into the section that begins at `addr`; nothing in other files. */
+void kd_image_relocations_foreach (
+	const KdImage *image, uint64_t addr, KdElfRelocationFunc func, void *data);
+/* TRUE: `addr` is in a section of code. */
+gboolean kd_image_section_is_code (const KdImage *image, uint64_t addr);
 /* Name of the section that holds `addr`; NULL: none. */
 const char *kd_image_section_name (const KdImage *image, uint64_t addr);
 

@@ -365,17 +365,25 @@ place_section (const char *name, uint64_t addr, void *data)
 	return TRUE;
 }
 
-gboolean
-kd_module_link_addr (KdModule *module, uint64_t addr, uint64_t *ret_link)
+const GArray *
+kd_module_placed (KdModule *module, gboolean search, GError **error)
 {
-	if (!kd_module_image (module, NULL))
-		return FALSE;
+	if ((!search && !module->image) || !kd_module_image (module, error))
+		return NULL;
 	if (!module->placed) {
 		module->placed = g_array_new (FALSE, FALSE, sizeof (KdPlaced));
 		sections_foreach (module, place_section, module);
 	}
-	for (guint i = 0; i < module->placed->len; i++) {
-		const KdPlaced *placed = &g_array_index (module->placed, KdPlaced, i);
+	return module->placed;
+}
+
+gboolean
+kd_module_link_addr (KdModule *module, uint64_t addr, uint64_t *ret_link)
+{
+	const GArray *all = kd_module_placed (module, TRUE, NULL);
+
+	for (guint i = 0; all && i < all->len; i++) {
+		const KdPlaced *placed = &g_array_index (all, KdPlaced, i);
 
 		if (addr >= placed->addr && addr - placed->addr < placed->size) {
 			*ret_link = placed->link + (addr - placed->addr);

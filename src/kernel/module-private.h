@@ -44,6 +44,11 @@ struct KdModule {
 	KdModuleFailure orc_failure;
 };
 
+/*
+ * Its file's sections, as they were loaded; NULL where no file was found, or (unless `search`) was
+ * looked for yet.
+ */
+const GArray *kd_module_placed (KdModule *module, gboolean search, GError **error);
 /* TRUE: nothing is wrong with what was read; it was interrupted, or the machine went away. */
 gboolean kd_module_is_interruption (const GError *error);
 /* What is owned by one module; for kd_modules_free(). */

@@ -223,7 +223,7 @@ check_static_call (Check *check)
 		!kd_object_member_u64 (&key, "func", &func, NULL) ||
 		!insn_at (check, check->now, 0, &insn))
 		return FALSE;
-	say (check, "to", func);
+	say (check, func ? "to" : "to nothing", func);
 	if (rest_is_nops (check, 0, FALSE) ||
 		(insn.is_return && rest_is_nops (check, insn.len, TRUE)))
 		return TRUE;

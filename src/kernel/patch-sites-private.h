@@ -10,7 +10,8 @@ struct KdPatchSites {
 	GArray *sites; /* KdPatchSite, by address */
 	GPtrArray *missing;
 	uint64_t generation;
-	unsigned len_max; /* of any site */
+	unsigned nr_files; /* modules whose file was open: their tables are here too */
+	unsigned len_max;  /* of any site */
 };
 
 /* Leaves out what cannot be: of no length, or where there is no code. */

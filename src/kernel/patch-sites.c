@@ -5,7 +5,7 @@
 
 #include "arch/disasm.h"
 #include "kernel/fields.h"
-#include "kernel/module.h"
+#include "kernel/module-private.h"
 #include "kernel/object.h"
 #include "kernel/patch-sites-private.h"
 
@@ -62,18 +62,29 @@ kd_patch_insn_len (KdKernel *kernel, uint64_t addr)
 	const uint8_t *bytes = NULL;
 	g_autofree char *text = NULL;
 	size_t len = sizeof code;
+	KdImage *image = NULL;
+	KdModule *module;
 	uint64_t link;
 
 	if (kernel->arch->insn_align > 1)
 		return (uint16_t)kernel->arch->insn_align;
-	if (!kernel->image_why && kd_kernel_link_addr (kernel, addr, &link))
-		bytes = kd_image_bytes (kernel->image, link, len);
+	module = kd_kernel_module_at (kernel, addr);
+	/* A file that nobody needed so far is not looked for. */
+	if (module && kd_module_placed (module, FALSE, NULL) &&
+		kd_module_link_addr (module, addr, &link))
+		image = kd_module_image (module, NULL);
+	else if (!module && !kernel->image_why && kd_kernel_link_addr (kernel, addr, &link))
+		image = kernel->image;
+	/* A section may end here. */
+	while (image && len && !(bytes = kd_image_bytes (image, link, len)))
+		len--;
 	if (!bytes) {
+		len = sizeof code;
 		if (!kd_kernel_read (kernel, kd_addr_kernel (addr), code, len, NULL))
 			return 0;
 		bytes = code;
 	}
-	text = kd_disassemble (kernel->arch, bytes, sizeof code, addr, &len);
+	text = kd_disassemble (kernel->arch, bytes, len, addr, &len);
 	return text ? (uint16_t)len : 0;
 }
 
@@ -367,9 +378,51 @@ read_tables (KdKernel *kernel, KdPatchSites *sites)
 	}
 }
 
+/* Those that only the file knows the size of; they stay in memory with it. */
+static void
+read_sections (KdKernel *kernel, KdPatchSites *sites, KdModule *module)
+{
+	static const struct {
+		const char *name;
+		RecordsFunc read; /* NULL: places alone */
+		KdPatchKind kind;
+	} rows[] = {
+		{".altinstructions", read_alternatives, KD_PATCH_ALTERNATIVE},
+		{".parainstructions", read_paravirt, KD_PATCH_PARAVIRT},
+		{".retpoline_sites", NULL, KD_PATCH_RETPOLINE},
+		{".return_sites", NULL, KD_PATCH_RETURN},
+		{".call_sites", NULL, KD_PATCH_CALL},
+		{".ibt_endbr_seal", NULL, KD_PATCH_ENDBR},
+		{".smp_locks", NULL, KD_PATCH_LOCK},
+	};
+	const GArray *all = kd_module_placed (module, FALSE, NULL);
+
+	for (guint i = 0; all && i < all->len; i++) {
+		const KdPlaced *placed = &g_array_index (all, KdPlaced, i);
+		const char *name = kd_image_section_name (module->image, placed->link);
+
+		for (size_t k = 0; name && k < G_N_ELEMENTS (rows); k++) {
+			g_auto (Table) table = {0};
+			GError *error = NULL;
+
+			if (strcmp (name, rows[k].name) != 0)
+				continue;
+			if (!read_table (kernel, &table, placed->addr, placed->size, TRUE, &error))
+				kd_patch_sites_miss (sites, kd_module_name (module), error);
+			else if (!rows[k].read)
+				read_places (kernel, sites, &table, rows[k].kind, 0, 0);
+			else {
+				rows[k].read (kernel, sites, &table, &error);
+				if (error)
+					kd_patch_sites_miss (sites, kd_module_name (module), error);
+			}
+		}
+	}
+}
+
 /* Those tables of a module that its struct module leads to. */
 static void
-read_module (KdKernel *kernel, KdPatchSites *sites, const KdModule *module)
+read_module (KdKernel *kernel, KdPatchSites *sites, KdModule *module)
 {
 	static const struct {
 		const char *entries, *nr, *type;
@@ -417,21 +470,28 @@ kd_kernel_patch_sites (KdKernel *kernel)
 	uint64_t generation = kd_target_memory_generation (kernel->target);
 	const GPtrArray *modules;
 	KdPatchSites *sites;
+	unsigned nr_files = 0;
 
-	if (kernel->patch_sites && kernel->patch_sites->generation == generation)
+	modules = kd_kernel_modules (kernel, NULL);
+	for (guint i = 0; modules && i < modules->len; i++)
+		nr_files += kd_module_placed (g_ptr_array_index (modules, i), FALSE, NULL) != NULL;
+	if (kernel->patch_sites && kernel->patch_sites->generation == generation &&
+		kernel->patch_sites->nr_files == nr_files)
 		return kernel->patch_sites;
 	kd_patch_sites_free (kernel->patch_sites);
 	kernel->patch_sites = sites = g_new0 (KdPatchSites, 1);
 	sites->generation = generation;
+	sites->nr_files = nr_files;
 	sites->sites = g_array_new (FALSE, FALSE, sizeof (KdPatchSite));
 	sites->missing = g_ptr_array_new_with_free_func (g_free);
-	modules = kd_kernel_modules (kernel, NULL);
 	read_tables (kernel, sites);
 	if (kernel->arch->const_at)
 		kd_kernel_symbols_foreach (
 			kernel, add_constant, &(Constants){.kernel = kernel, .sites = sites});
-	for (guint i = 0; modules && i < modules->len; i++)
+	for (guint i = 0; modules && i < modules->len; i++) {
 		read_module (kernel, sites, g_ptr_array_index (modules, i));
+		read_sections (kernel, sites, g_ptr_array_index (modules, i));
+	}
 	kd_patch_sites_read_tracer (kernel, sites);
 	g_array_sort (sites->sites, compare);
 	return sites;

@@ -6,6 +6,7 @@
 
 #include "base/cursor.h"
 #include "kernel/kernel-private.h"
+#include "kernel/module-text.h"
 #include "kernel/patch-check.h"
 
 #define TEXT_MAX (256U << 20)
@@ -59,14 +60,40 @@ static void
 add_range (const char *name, uint64_t addr, uint64_t size, void *data)
 {
 	Ranges *ranges = data;
-	const KdTextRange range = {addr + ranges->offset, addr + size + ranges->offset};
+	const KdTextRange range = {addr + ranges->offset, addr + size + ranges->offset, NULL};
 
 	if (addr >= ranges->first && (addr + size <= ranges->init || addr >= ranges->init_end))
 		g_array_append_val (ranges->ranges, range);
 }
 
+static void
+add_modules (KdKernel *kernel, GArray *ranges, GPtrArray *missing)
+{
+	g_autofree char *why = NULL;
+	const GPtrArray *modules = kd_kernel_modules (kernel, &why);
+
+	for (guint i = 0; modules && i < modules->len; i++) {
+		KdModule *module = g_ptr_array_index (modules, i);
+		g_autoptr (GArray) parts = g_array_new (FALSE, FALSE, sizeof (KdModuleRange));
+		g_autoptr (GError) error = NULL;
+
+		if (!kd_module_code_ranges (module, parts, &error))
+			g_ptr_array_add (missing, g_strdup_printf ("%s: %s",
+							  kd_module_name (module), error->message));
+		for (guint k = 0; k < parts->len; k++) {
+			const KdModuleRange *part = &g_array_index (parts, KdModuleRange, k);
+			const KdTextRange range = {
+				part->start, part->start + part->size, kd_module_name (module)};
+
+			g_array_append_val (ranges, range);
+		}
+	}
+	if (why)
+		g_ptr_array_add (missing, g_strdup_printf ("the list of modules: %s", why));
+}
+
 GArray *
-kd_text_ranges (KdKernel *kernel)
+kd_text_ranges (KdKernel *kernel, GPtrArray **ret_missing)
 {
 	Ranges ranges = {.offset = kd_kernel_kaslr_offset (kernel),
 		.ranges = g_array_new (FALSE, FALSE, sizeof (KdTextRange))};
@@ -80,6 +107,8 @@ kd_text_ranges (KdKernel *kernel)
 		ranges.init_end = init_end.addr;
 	}
 	kd_image_code_sections (kernel->image, add_range, &ranges);
+	*ret_missing = g_ptr_array_new_with_free_func (g_free);
+	add_modules (kernel, ranges.ranges, *ret_missing);
 	return ranges.ranges;
 }
 
@@ -254,44 +283,63 @@ compare (Audit *audit)
 	}
 }
 
+/* The file's bytes, with what was written into them where they were loaded. */
+static gboolean
+read_file (Audit *audit, GError **error)
+{
+	KdKernel *kernel = audit->kernel;
+	KdModule *module = kd_kernel_module_at (kernel, audit->start);
+	KdSymbol percpu, percpu_end;
+	const uint8_t *bytes;
+
+	if (module) {
+		audit->has_relocations = TRUE;
+		audit->file = kd_module_code (module, audit->start, audit->len, error);
+		return audit->file != NULL;
+	}
+	if (kernel->image_why) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"there is no file to compare with: %s", kernel->image_why);
+		return FALSE;
+	}
+	if (!kd_kernel_link_addr (kernel, audit->start, &audit->link) ||
+		!(bytes = kd_image_bytes (kernel->image, audit->link, audit->len)) ||
+		!(audit->file = g_try_malloc (audit->len))) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
+			"no code of the kernel's image");
+		return FALSE;
+	}
+	memcpy (audit->file, bytes, audit->len);
+	relocate (audit);
+	if (kd_image_symbol_by_name (kernel->image, "__per_cpu_start", &percpu) &&
+		kd_image_symbol_by_name (kernel->image, "__per_cpu_end", &percpu_end)) {
+		audit->percpu = percpu.addr;
+		audit->percpu_end = percpu_end.addr;
+	}
+	return TRUE;
+}
+
 gboolean
 kd_text_audit (KdKernel *kernel, uint64_t start, uint64_t end, KdTextFunc func, void *data,
 	KdTextCounts *counts, GError **error)
 {
 	g_auto (Audit) audit = {
 		.kernel = kernel, .start = start, .func = func, .data = data, .counts = counts};
-	KdSymbol percpu, percpu_end;
-	const uint8_t *bytes;
 
-	if (kernel->image_why) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-			"there is no file to compare with: %s", kernel->image_why);
-		return FALSE;
-	}
-	if (end <= start || end - start > TEXT_MAX ||
-		!kd_kernel_link_addr (kernel, start, &audit.link) ||
-		!(bytes = kd_image_bytes (kernel->image, audit.link, (size_t)(end - start)))) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
-			"no code of the kernel's image");
+	if (end <= start || end - start > TEXT_MAX) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE, "no range of code");
 		return FALSE;
 	}
 	audit.len = (size_t)(end - start);
 	audit.now = g_try_malloc (audit.len);
-	audit.file = g_try_malloc (audit.len);
-	if (!audit.now || !audit.file) {
+	if (!audit.now) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE, "no memory for it");
 		return FALSE;
 	}
-	if (!kd_kernel_read (kernel, kd_addr_kernel (start), audit.now, audit.len, error))
+	if (!read_file (&audit, error) ||
+		!kd_kernel_read (kernel, kd_addr_kernel (start), audit.now, audit.len, error))
 		return FALSE;
-	if (kd_image_symbol_by_name (kernel->image, "__per_cpu_start", &percpu) &&
-		kd_image_symbol_by_name (kernel->image, "__per_cpu_end", &percpu_end)) {
-		audit.percpu = percpu.addr;
-		audit.percpu_end = percpu_end.addr;
-	}
 	audit.sites = kd_kernel_patch_sites (kernel);
-	memcpy (audit.file, bytes, audit.len);
-	relocate (&audit);
 	counts->bytes += audit.len;
 	compare (&audit);
 	return TRUE;

@@ -32,14 +32,20 @@ typedef struct {
 } KdTextCounts;
 
 /*
- * Compares code of the kernel, all of it in [start, end), with its file and calls for each
- * difference, in order. Adds to *counts. FALSE: memory could not be read, or there is no file.
+ * Compares code of the kernel or a module, one section's in [start, end), with its file and calls
+ * for each difference, in order. Adds to *counts. FALSE: memory could not be read, or there is no
+ * file.
  */
 gboolean kd_text_audit (KdKernel *kernel, uint64_t start, uint64_t end, KdTextFunc func, void *data,
 	KdTextCounts *counts, GError **error);
 typedef struct {
 	uint64_t start, end; /* run time */
+	const char *module;  /* NULL: the kernel */
 } KdTextRange;
 
-/* Where the kernel's code lies that it keeps after the boot; array of KdTextRange. */
-GArray *kd_text_ranges (KdKernel *kernel);
+/*
+ * Where the kernel's code lies that it keeps after the boot, and its modules'; array of
+ * KdTextRange. *ret_missing: of modules that there is nothing to compare with, in words; array of
+ * char *.
+ */
+GArray *kd_text_ranges (KdKernel *kernel, GPtrArray **ret_missing);

@@ -422,16 +422,33 @@ is_kernel_half (uint64_t addr)
 }
 
 /*
+ * What the process that a CPU serves has mapped: the stub minds that the kernel may not touch it
+ * (PAN, SMAP).
+ */
+static gboolean
+read_user (const KdGdbStub *stub, KdSession *session, uint64_t addr, void *buf, size_t len)
+{
+	KdRegime regime;
+
+	return session->kernel &&
+	       kd_kernel_cpu_state (session->kernel, stub->cpu).mode == KD_CPU_MODE_KERNEL &&
+	       kd_target_cpu_regime (session->target, stub->cpu, KD_REGIME_USER, &regime, NULL) &&
+	       kd_target_read_virt (session->target, &regime, addr, buf, len, NULL);
+}
+
+/*
  * The kernel's half is the host kernel's whatever the CPU does at the moment; what that does not
  * map, and the rest, is what the CPU sees.
  */
 static gboolean
 read_range (const KdGdbStub *stub, KdSession *session, uint64_t addr, void *buf, size_t len)
 {
-	return (session->kernel && is_kernel_half (addr) &&
-		       kd_kernel_read (session->kernel, kd_addr_kernel (addr), buf, len, NULL)) ||
-	       (kd_target_state (session->target) == KD_TARGET_STOPPED &&
-		       kd_target_read_cpu (session->target, stub->cpu, addr, buf, len, NULL));
+	if (session->kernel && is_kernel_half (addr) &&
+		kd_kernel_read (session->kernel, kd_addr_kernel (addr), buf, len, NULL))
+		return TRUE;
+	return kd_target_state (session->target) == KD_TARGET_STOPPED &&
+	       (kd_target_read_cpu (session->target, stub->cpu, addr, buf, len, NULL) ||
+		       (!is_kernel_half (addr) && read_user (stub, session, addr, buf, len)));
 }
 
 static void

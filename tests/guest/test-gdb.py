@@ -145,6 +145,9 @@ class Host:
         name = "pc" if self.args.arch == "arm64" else "rip"
         return number(self.kvmdbg.call("regs", "--cpu", cpu, name)[0]["regs"][name])
 
+    def task(self, cpu):
+        return next(row["pid"] for row in self.kvmdbg.call("status")["cpus"] if row["cpu"] == cpu)
+
     def cpu_of(self, gdb):
         return gdb.value("$_thread") - 1
 
@@ -240,6 +243,39 @@ def watchpoint(host):
             values += [int(match[1]), int(match[2])]
         expect(values == sorted(values) and values[0] < values[-1], f"{values}")
         expect_equal(number(host.kvmdbg.call("print", "jiffies_64")["value"]), values[-1], "jiffies_64")
+
+
+def memory(host):
+    """The kernel's memory while CPUs are in guests, the memory of the process a CPU serves, and its bytes."""
+    with host.gdb() as gdb:
+        gdb.run(f"hbreak {HOT}")
+        gdb.run("continue")
+        gdb.run("delete")
+        stop = host.kvmdbg.call("status")["stop"]
+        expect_equal(gdb.value("*(unsigned int *)linux_banner"), int.from_bytes(b"Linu", "little"), "linux_banner")
+        # Where our guest's program makes its system call from, as the kernel has it saved.
+        frames = host.kvmdbg.call("bt", "--cpu", stop["cpu"])[0]["frames"]
+        user = number(frames[-1]["pc"])
+        expect(user < 1 << 47, f"{frames[-1]}")
+        wanted = host.kvmdbg.call("mem", f"user:{host.task(stop['cpu'])}:{user:#x}", "8")["bytes"]
+        expect_equal(gdb.value(f"*(unsigned long *){user:#x}"), int.from_bytes(bytes.fromhex(wanted), "little"), "user code")
+        text = gdb.run("x/4gx 8")
+        expect("Cannot access memory" in text, text)
+        host.kvmdbg.text("until", "--guest", "--cpu", stop["cpu"])
+        gdb.run("maintenance flush register-cache")
+        gdb.run(f"thread {stop['cpu'] + 1}")
+        expect("in guest" in gdb.run("info threads"), "not in a guest")
+        expect_equal(gdb.value("*(unsigned int *)linux_banner"), int.from_bytes(b"Linu", "little"), "from a guest")
+        # All of the kernel's code, in few packets.
+        folder = host.kvmdbg.dir
+        start, end = gdb.value("&_stext"), gdb.value("&_etext")
+        began = time.monotonic()
+        text = gdb.run(f"dump binary memory {folder}/text {start:#x} {end:#x}", 300)
+        expect((folder / "text").exists(), text)
+        print(f"# {end - start} bytes in {time.monotonic() - began:.1f} s")
+        some = (folder / "text").read_bytes()[:4096]
+        expect_equal((folder / "text").stat().st_size, end - start, "bytes")
+        expect_equal(some.hex(), host.kvmdbg.call("mem", f"{start:#x}", "4096")["bytes"], "bytes of the dump")
 
 
 def interrupt(host):
@@ -455,7 +491,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, interrupt, monitor, started, listens,
+        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, memory, interrupt, monitor, started, listens,
                      two_clients, at_once, death, garbage, waits, detach):
             tap.case(f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:

@@ -161,7 +161,9 @@ kd_gdb_points_leave (KdGdbPoints *points, KdTarget *target, gboolean run)
 	stop = kd_target_last_stop (target);
 	if (held)
 		run = stop && (stop->reason == KD_STOP_REQUEST || is_own_stop (points, target));
-	run = run || (points->orphan && is_own_stop (points, target));
+	else if (points->orphan) /* our own request, late, or our own breakpoint */
+		run = stop &&
+		      ((run && stop->reason == KD_STOP_REQUEST) || is_own_stop (points, target));
 	for (guint i = 0; i < points->array->len; i++)
 		kd_target_break_delete (
 			target, g_array_index (points->array, Point, i).number, NULL);

@@ -37,6 +37,6 @@ KdGdbPointKind kd_gdb_points_at (KdGdbPoints *points, KdTarget *target, const Kd
 /*
  * Takes all away. The machine runs afterwards if it ran before, with `run`, and where nobody but
  * this client wanted it to stop. FALSE: it cannot be stopped now; to be called again at the next
- * stop.
+ * stop, with `run` where nobody else may have asked for that.
  */
 gboolean kd_gdb_points_leave (KdGdbPoints *points, KdTarget *target, gboolean run);

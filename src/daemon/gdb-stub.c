@@ -514,10 +514,12 @@ gboolean
 kd_gdb_stub_leave (KdGdbStub *stub, KdSession *session, gboolean others)
 {
 	gboolean run = stub->let_run && !others;
+	gboolean left =
+		!session->target || kd_gdb_points_leave (stub->points, session->target, run);
 
-	/* Where it has to be called again, the machine is somebody else's by then. */
-	stub->let_run = FALSE;
-	return !session->target || kd_gdb_points_leave (stub->points, session->target, run);
+	/* It runs when it cannot be stopped. */
+	stub->let_run = !left;
+	return left;
 }
 
 /* --- the rest --- */

@@ -12,6 +12,7 @@ import pathlib
 import random
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -421,6 +422,47 @@ def death(host):
             expect("SIGINT" in gdb.wait(30), "Ctrl-C")
 
 
+def hung(host):
+    """The breakpoints of a client that goes while QEMU hangs are gone when it no longer does, and the machine runs."""
+    rare = number(host.kvmdbg.call("sym", "do_exit")["symbols"][0]["addr"])
+    pid = host.machine.process.pid
+    with Raw(host.socket) as raw:
+        expect(raw.ask(b"?").startswith(b"T"), "?")
+        expect_equal(raw.ask(b"Z1,%x,4" % rare), b"OK", "Z1")
+        raw.send(b"vCont;c")
+        deadline = time.monotonic() + 20
+        while not host.running():
+            expect(time.monotonic() < deadline, "does not run")
+            time.sleep(0.05)
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        # As long as a stop is waited for.
+        time.sleep(12)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    deadline = time.monotonic() + 20
+    while host.kvmdbg.call("breaks") or not host.running():
+        expect(time.monotonic() < deadline, f"{host.kvmdbg.call('breaks')}, running: {host.running()}")
+        time.sleep(0.1)
+    expect_equal(host.kvmdbg.call("status")["state"], "running", "state")
+    host.kvmdbg.text("stop")
+
+
+def lldb(host):
+    """Another debugger, on the port."""
+    start = number(host.kvmdbg.call("sym", HOT)["symbols"][0]["addr"])
+    words = ["--no-lldbinit", "-b"]
+    for line in (f"gdb-remote 127.0.0.1:{host.port}", f"breakpoint set -H -a {start:#x}", "continue", "thread list",
+                 "thread step-inst", "register read pc", "breakpoint delete -f", "detach"):
+        words += ["-o", line]
+    done = subprocess.run(["lldb", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                          check=False, timeout=120)
+    text = done.stdout.decode(errors="replace")
+    expect("stop reason = breakpoint 1.1" in text and "thread #2" in text, text)
+    expect(re.search(rf"(pc|rip) = {start + (4 if host.args.arch == 'arm64' else 5):#018x}", text), text)
+    host.kvmdbg.text("stop")
+
+
 def garbage(host):
     """What is no request ends that connection or is answered; nobody else notices."""
     rng = random.Random(1)
@@ -491,9 +533,13 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, memory, interrupt, monitor, started, listens,
-                     two_clients, at_once, death, garbage, waits, detach):
-            tap.case(f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
+        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, memory, interrupt, monitor, started,
+                     listens, two_clients, at_once, death, hung, garbage, waits, lldb, detach):
+            name = f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}"
+            if case is lldb and not shutil.which("lldb"):
+                tap.skip(name, "no lldb here")
+            else:
+                tap.case(name, case, host)
     finally:
         host.close()
     return tap.end()

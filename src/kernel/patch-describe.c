@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
 
+#include "kernel/containers.h"
 #include "kernel/ftrace.h"
 #include "kernel/kernel-private.h"
 #include "kernel/object.h"
 #include "kernel/patch-check.h"
+
+/* Probes at one place. */
+#define LISTED_MAX 64
 
 static char *
 describe_ftrace (KdKernel *kernel, const KdPatchSite *site)
@@ -82,18 +86,40 @@ describe_alternative (KdKernel *kernel, const KdPatchSite *site)
 	return g_strdup_printf ("feature %" PRIu64 ", from %s", site->value & 0xffff, name);
 }
 
-static char *
-describe_probe (KdKernel *kernel, const KdPatchSite *site)
+static void
+add_handler (KdKernel *kernel, const KdObject *probe, GString *out)
 {
 	g_autofree char *handler = NULL;
 	uint64_t addr;
-	KdObject probe;
 
-	if (!kd_object_at_named (kernel, "struct kprobe", site->target, &probe, NULL) ||
-		!kd_object_member_u64 (&probe, "pre_handler", &addr, NULL) || !addr)
-		return NULL;
+	if (!kd_object_member_u64 (probe, "pre_handler", &addr, NULL) || !addr)
+		return;
 	handler = kd_kernel_symbolize (kernel, addr);
-	return g_strdup_printf ("calls %s", handler);
+	g_string_append_printf (out, "%s%s", out->len ? ", " : "calls ", handler);
+}
+
+static gboolean
+add_listed (const KdObject *probe, void *data)
+{
+	add_handler (probe->kernel, probe, data);
+	return TRUE;
+}
+
+/* One that stands for several, or is optimized, has them in its list (kernel/kprobes.c). */
+static char *
+describe_probe (KdKernel *kernel, const KdPatchSite *site)
+{
+	g_autoptr (GString) out = g_string_new (NULL);
+	KdObject probe, list;
+
+	if (!kd_object_at_named (kernel, "struct kprobe", site->target, &probe, NULL))
+		return NULL;
+	if (kd_object_member (&probe, "list", &list, NULL))
+		kd_object_list_foreach (kernel, list.addr.value, "struct kprobe", "list",
+			LISTED_MAX, add_listed, out, NULL);
+	if (!out->len)
+		add_handler (kernel, &probe, out);
+	return out->len ? g_string_free (g_steal_pointer (&out), FALSE) : NULL;
 }
 
 char *

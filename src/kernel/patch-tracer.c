@@ -24,6 +24,7 @@ typedef struct {
 	KdField fields[NR_FIELDS];
 	KdFieldSpan span;
 	uint64_t record_size;
+	uint64_t nr;      /* records read */
 	gboolean has_ops; /* the address of its ops is in front of each function */
 } Reader;
 
@@ -52,12 +53,14 @@ add_record (const Reader *reader, uint64_t addr, const uint8_t *bytes)
 }
 
 static gboolean
-read_page (const Reader *reader, uint64_t records, uint64_t nr, GError **error)
+read_page (Reader *reader, uint64_t records, uint64_t nr, GError **error)
 {
 	size_t len = (size_t)(nr * reader->record_size);
 	g_autofree uint8_t *bytes = NULL;
 
-	if (nr > RECORDS_MAX) {
+	reader->nr += nr;
+	/* A list that loops would not end before all of them were read. */
+	if (nr > RECORDS_MAX || reader->nr > KD_PATCH_SITES_MAX) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
 			"a page claims %" G_GUINT64_FORMAT " records", nr);
 		return FALSE;

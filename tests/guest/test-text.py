@@ -152,6 +152,26 @@ def marks(host):
                    "echo 0 > /proc/sys/kernel/sched_schedstats")
 
 
+def probes(host):
+    """Probes of the kernel's own, one inside a function, one at its start."""
+    insns = host.kvmdbg.call("dis", "vfs_read")["insns"]
+    offset = number(insns[6]["addr"]) - number(insns[0]["addr"])
+    host.shell(f"[ -e {TRACING}/current_tracer ] || mount -t tracefs nodev {TRACING}",
+               f"echo 'p:inside vfs_read+{offset}' > {TRACING}/kprobe_events",
+               f"echo 'p:start vfs_write' >> {TRACING}/kprobe_events",
+               f"echo 1 > {TRACING}/events/kprobes/enable", "sleep 1")
+    try:
+        whole(host)
+        row, = host.text("vfs_read", "--cause", "kprobe")["differences"]
+        expect(number(row["addr"]) == number(insns[6]["addr"]) and row["detail"], f"{row}")
+        marks = {insn["addr"]: insn.get("sites", []) for insn in host.kvmdbg.call("dis", "vfs_read")["insns"]}
+        expect(any(site["cause"] == "kprobe" and "kprobe_dispatcher" in site["detail"] for site in marks[insns[6]["addr"]]),
+               f"{marks}")
+    finally:
+        host.shell(f"echo 0 > {TRACING}/events/kprobes/enable", f"echo > {TRACING}/kprobe_events", "sleep 1")
+    whole(host)
+
+
 def refusals(host):
     host.kvmdbg.refused(2, "either", "text", "--all", FUNCTION)
     host.kvmdbg.refused(1, "no function", "text", "0x1000")
@@ -174,7 +194,7 @@ def main():
         return 1
     try:
         where = f"/text/{args.arch}/{args.kernel}"
-        for case in (off, changed, ftrace, marks, refusals):
+        for case in (off, changed, ftrace, marks, probes, refusals):
             tap.case(f"{where}/{case.__name__}", case, host)
         for name in ("function", "function_graph"):
             tap.case(f"{where}/{name}", tracer, host, name)

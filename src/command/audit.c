@@ -150,6 +150,12 @@ run (KdSession *session, const KdArgs *given, GError **error)
 			"text: either FUNCTION or --all");
 		return NULL;
 	}
+	if (kd_kernel_image_why (session->kernel)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
+			"text: there is no file to compare with: %s",
+			kd_kernel_image_why (session->kernel));
+		return NULL;
+	}
 	ranges = function ? find_function (session, function, error)
 			  : kd_text_ranges (session->kernel, &uncompared);
 	if (!ranges)

@@ -335,7 +335,9 @@ run (KdSession *session, const KdArgs *given, GError **error)
 
 	if (!kd_kernel_symbol (session->kernel, "ftrace_pages_start", &records)) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-			"ftrace: this kernel has no function tracer");
+			"ftrace: no symbol ftrace_pages_start: the kernel has no function tracer, "
+			"or "
+			"there is no file to name its data");
 		return NULL;
 	}
 	if (text && !find_function (session, text, &function, error))

@@ -297,12 +297,7 @@ read_file (Audit *audit, GError **error)
 		audit->file = kd_module_code (module, audit->start, audit->len, error);
 		return audit->file != NULL;
 	}
-	if (kernel->image_why) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND,
-			"there is no file to compare with: %s", kernel->image_why);
-		return FALSE;
-	}
-	if (!kd_kernel_link_addr (kernel, audit->start, &audit->link) ||
+	if (kernel->image_why || !kd_kernel_link_addr (kernel, audit->start, &audit->link) ||
 		!(bytes = kd_image_bytes (kernel->image, audit->link, audit->len)) ||
 		!(audit->file = g_try_malloc (audit->len))) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,

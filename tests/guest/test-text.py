@@ -177,6 +177,14 @@ def refusals(host):
     host.kvmdbg.refused(1, "no function", "text", "0x1000")
 
 
+def no_files(host):
+    """Nothing to compare with is no answer."""
+    host.kvmdbg.text("detach")
+    done = host.kvmdbg.attach_bare(host.machine)
+    expect(done.status == 0, str(done))
+    host.kvmdbg.refused(1, "no file to compare with", "text", "--all")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
@@ -198,6 +206,7 @@ def main():
             tap.case(f"{where}/{case.__name__}", case, host)
         for name in ("function", "function_graph"):
             tap.case(f"{where}/{name}", tracer, host, name)
+        tap.case(f"{where}/no-files", no_files, host)
     finally:
         host.close()
     return tap.end()

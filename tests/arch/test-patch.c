@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <elf.h>
+#include <glib.h>
+#include <string.h>
+
+#include "arch/arch.h"
+
+/* What kernels write into their own code; words as binutils assembles them. */
+
+static const struct {
+	const char *name;
+	const KdArch *arch;
+	const char *bytes;
+	size_t len;
+	gboolean is_nop;
+} nops[] = {
+	{"nop1", &kd_arch_x86_64, "\x90", 1, TRUE},
+	{"nop2", &kd_arch_x86_64, "\x66\x90", 2, TRUE},
+	{"nop5", &kd_arch_x86_64, "\x0f\x1f\x44\x00\x00", 5, TRUE},
+	{"nop8", &kd_arch_x86_64, "\x0f\x1f\x84\x00\x00\x00\x00\x00", 8, TRUE},
+	{"nop10", &kd_arch_x86_64, "\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00", 10, TRUE},
+	{"nop5-displaced", &kd_arch_x86_64, "\x0f\x1f\x44\x00\x20", 5, FALSE},
+	{"nop5-cut", &kd_arch_x86_64, "\x0f\x1f\x44\x00", 4, FALSE},
+	{"int3", &kd_arch_x86_64, "\xcc", 1, FALSE},
+	{"only-prefix", &kd_arch_x86_64, "\x66", 1, FALSE},
+	{"arm64-nop", &kd_arch_arm64, "\x1f\x20\x03\xd5", 4, TRUE},
+	{"arm64-yield", &kd_arch_arm64, "\x3f\x20\x03\xd5", 4, FALSE},
+};
+
+static void
+test_nop (const void *data)
+{
+	const typeof (nops[0]) *row = data;
+
+	g_assert_cmpint (
+		row->arch->nop_at ((const uint8_t *)row->bytes, row->len), ==, row->is_nop);
+}
+
+static const struct {
+	const char *name;
+	uint32_t file, now;
+	gboolean allowed;
+} callbacks[] = {
+	{"movz-number", 0xd2800003, 0xd2a12343, FALSE},
+	{"movz-value", 0xd2800003, 0xd2824683, TRUE},
+	{"movz-other-register", 0xd2800003, 0xd2824684, FALSE},
+	{"movz-to-movk", 0xd2800003, 0xf2800003, FALSE},
+	{"and-mask", 0x92400000, 0x9240bc00, TRUE},
+	{"add-shifted", 0x91000000, 0x91400400, TRUE},
+	{"ror-amount", 0x93c00400, 0x93c0d400, TRUE},
+	{"mov-to-orr", 0x2a1f03e0, 0x320183e0, TRUE},
+	{"nop-to-hvc", 0xd503201f, 0xd4000002, TRUE},
+	{"nop-to-hvc-1", 0xd503201f, 0xd4000022, FALSE},
+	{"nop-to-ret", 0xd503201f, 0xd65f03c0, FALSE},
+	{"branch-to-stp", 0x14000010, 0xa9bf07e0, TRUE},
+	{"load-to-stp", 0xf9400000, 0xa9bf07e0, FALSE},
+};
+
+static void
+test_callback (const void *data)
+{
+	const typeof (callbacks[0]) *row = data;
+	uint32_t now = GUINT32_TO_LE (row->now), file = GUINT32_TO_LE (row->file);
+
+	g_assert_cmpint (
+		kd_arch_arm64.callback_insn ((const uint8_t *)&now, (const uint8_t *)&file), ==,
+		row->allowed);
+}
+
+static void
+test_const (void)
+{
+	/* movz x1, #0x4000; movk #0x2b02, lsl 16; movk #8, lsl 32; movk #0xffff, lsl 48 */
+	uint32_t now[] = {0xd2880001, 0xf2a56041, 0xf2c00101, 0xf2ffffe1};
+	uint32_t file[] = {0xd299bde1, 0xf2b13561, 0xf2c8ace1, 0xf2e02461};
+	uint32_t shift = 0x530f7c20, shift_file = 0x530c7c20; /* lsr w0, w1, #15 and #12 */
+	uint64_t value = 0;
+
+	g_assert_true (kd_arch_arm64.const_at (
+		(const uint8_t *)now, (const uint8_t *)file, sizeof now, &value));
+	g_assert_cmphex (value, ==, 0xffff00082b024000);
+	now[2] ^= 1; /* x0 */
+	value = 7;
+	g_assert_false (kd_arch_arm64.const_at (
+		(const uint8_t *)now, (const uint8_t *)file, sizeof now, &value));
+	g_assert_cmphex (value, ==, 7);
+	g_assert_true (kd_arch_arm64.const_at (
+		(const uint8_t *)&shift, (const uint8_t *)&shift_file, 4, &value));
+	g_assert_cmphex (value, ==, 15);
+	g_assert_true (kd_arch_x86_64.const_at ((const uint8_t *)"\x00\x40\x02\x2b\x08\x00\xff\xff",
+		(const uint8_t *)"\xef\xcd\xab\x89\x67\x45\x23\x01", 8, &value));
+	g_assert_cmphex (value, ==, 0xffff00082b024000);
+}
+
+static void
+test_relocate (void)
+{
+	uint8_t bytes[] = {0xe8, 0, 0, 0, 0, 0, 0, 0, 0};
+
+	g_assert_true (kd_arch_x86_64.relocate (
+		R_X86_64_PLT32, bytes + 1, 4, 0xffffffffc0001001, 0xffffffff81000000 - 4));
+	g_assert_cmpint (memcmp (bytes, "\xe8\xfb\xef\xff\xc0\x00", 6), ==, 0);
+	g_assert_true (kd_arch_x86_64.relocate (R_X86_64_64, bytes + 1, 8, 0, 0x1122334455667788));
+	g_assert_cmpint (memcmp (bytes, "\xe8\x88\x77\x66\x55\x44\x33\x22\x11", 9), ==, 0);
+	g_assert_false (kd_arch_x86_64.relocate (R_X86_64_64, bytes + 2, 7, 0, 0));
+	g_assert_false (kd_arch_x86_64.relocate (R_X86_64_GOTPCREL, bytes, sizeof bytes, 0, 0));
+	g_assert_cmpint (memcmp (bytes, "\xe8\x88\x77\x66\x55\x44\x33\x22\x11", 9), ==, 0);
+}
+
+int
+main (int argc, char **argv)
+{
+	g_test_init (&argc, &argv, NULL);
+	for (size_t i = 0; i < G_N_ELEMENTS (nops); i++) {
+		g_autofree char *path = g_strconcat ("/patch/nop/", nops[i].name, NULL);
+
+		g_test_add_data_func (path, &nops[i], test_nop);
+	}
+	for (size_t i = 0; i < G_N_ELEMENTS (callbacks); i++) {
+		g_autofree char *path = g_strconcat ("/patch/callback/", callbacks[i].name, NULL);
+
+		g_test_add_data_func (path, &callbacks[i], test_callback);
+	}
+	g_test_add_func ("/patch/const", test_const);
+	g_test_add_func ("/patch/relocate", test_relocate);
+	return g_test_run();
+}

@@ -203,7 +203,11 @@ finish_call (KdSession *session, gpointer data)
 	client->waiting = client->outcome == KD_GDB_WAIT;
 	if (client->waiting)
 		return;
-	kd_rsp_server_answer (client->rsp, client->reply->str, client->reply->len);
+	if (client->outcome == KD_GDB_OUTPUT) {
+		kd_rsp_server_output (client->rsp, client->reply->str, client->reply->len);
+		kd_rsp_server_answer (client->rsp, "OK", 2);
+	} else
+		kd_rsp_server_answer (client->rsp, client->reply->str, client->reply->len);
 	flush (client);
 	if (client->outcome == KD_GDB_END)
 		drop (client, "detached");

@@ -575,21 +575,10 @@ xfer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply
 	}
 }
 
-static void
-monitor (KdSession *session, const KdRspCall *call, GString *reply)
-{
-	g_autofree char *text = kd_gdb_monitor_run (session, call->text->str);
-
-	/* One packet holds it: gdb takes any that is not longer than we said. */
-	if (text && *text)
-		kd_hex_append (reply, text, MIN (strlen (text), KD_GDB_PACKET_SIZE / 2 - 16));
-	else
-		g_string_assign (reply, "OK");
-}
-
 static KdGdbOutcome
 answer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
+	g_autofree char *text = NULL;
 	unsigned cpu;
 
 	switch (call->kind) {
@@ -623,8 +612,7 @@ answer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *rep
 		break;
 	case KD_RSP_CALL_THREAD_EXTRA:
 		if (cpu_of_thread (session, call->thread, &cpu)) {
-			g_autofree char *text = describe_cpu (session, cpu);
-
+			text = describe_cpu (session, cpu);
 			kd_hex_append (reply, text, strlen (text));
 		} else
 			g_string_assign (reply, E_INVALID);
@@ -671,8 +659,9 @@ answer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *rep
 		xfer (stub, session, call, reply);
 		break;
 	case KD_RSP_CALL_MONITOR:
-		monitor (session, call, reply);
-		break;
+		text = kd_gdb_monitor_run (session, call->text->str);
+		g_string_assign (reply, text);
+		return KD_GDB_OUTPUT;
 	}
 	return KD_GDB_ANSWER;
 }

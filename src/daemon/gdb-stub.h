@@ -12,6 +12,7 @@ typedef struct KdGdbStub KdGdbStub;
 
 typedef enum {
 	KD_GDB_ANSWER, /* the reply is to be sent */
+	KD_GDB_OUTPUT, /* the reply is text for the client's console; "OK" is sent behind it */
 	KD_GDB_WAIT,   /* the machine runs: the reply is due when it has stopped */
 	KD_GDB_END,    /* the reply is to be sent, and the connection closed */
 } KdGdbOutcome;

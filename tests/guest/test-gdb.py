@@ -173,6 +173,9 @@ def attach(host):
         expect_equal(gdb.value("&init_task"), start, "init_task")
         banner = gdb.run("printf \"%s\", linux_banner")
         expect(host.machine.info["release"] in banner, banner)
+        # QEMU 10 says it itself, as each CPU has it at the moment.
+        if host.args.arch == "arm64" and host.args.qemu == "7.2":
+            expect_equal(gdb.value("$pauth_cmask_high"), number(host.kvmdbg.call("status")["kernel"]["pac_mask"]), "PAC")
 
 
 def breakpoint(host):
@@ -303,6 +306,8 @@ def monitor(host):
         expect(release in gdb.run("monitor status"), "monitor status")
         text = gdb.run("monitor kvmdbg vms")
         expect("nested0" in text, text)
+        text = gdb.run("monitor kvmdbg mem _stext 65536")
+        expect(len(text) > 65536 and text.count("\n") >= host.kvmdbg.text("mem", "_stext", "65536").count("\n"), "cut off")
         expect("no command" in gdb.run("monitor kvmdbg nonsense") or "nonsense" in gdb.run("monitor nonsense"), "nonsense")
         expect("not from here" in gdb.run("monitor kvmdbg detach"), "detach")
         expect_equal(len(host.kvmdbg.call("vms")), 1, "VMs")
@@ -497,8 +502,9 @@ def waits(host):
         time.sleep(1)
         expect(host.running(), "does not run")
         raw.socket.sendall(b"\x03")
-        text = bytes.fromhex(raw.answer().decode())
+        text = bytes.fromhex(raw.answer()[1:].decode())
         expect(b"cancelled" in text, f"{text}")
+        expect_equal(raw.answer(), b"OK", "behind the text")
         raw.send(packet)
         time.sleep(1)
     expect_equal(host.kvmdbg.run("status", timeout=20).status, 0, "the session after its client's end")

@@ -13,7 +13,7 @@
 #include "proto/rsp-server.h"
 
 #define READ_CHUNK (16 * 1024)
-#define OUTPUT_MAX (4 * 1024 * 1024) /* kept for a client that does not read */
+#define OUTPUT_MAX (32 * 1024 * 1024) /* kept for a client that does not read */
 
 struct KdGdbServer {
 	KdWorker *worker;

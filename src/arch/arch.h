@@ -328,6 +328,14 @@ struct KdArch {
 	 */
 	gboolean (*relocate) (
 		uint32_t type, uint8_t *bytes, size_t len, uint64_t place, uint64_t value);
+	/*
+	 * Where the few instructions at `addr` go that a module's loader makes for a branch that
+	 * does not reach its target; FALSE: they are none. NULL: branches reach everything.
+	 */
+	gboolean (*veneer_target) (
+		const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
+	/* Sections of a module where its loader puts them; NULL-terminated; NULL: none. */
+	const char *const *veneer_sections;
 	/* An alternative's callback that writes nothing but such nops; NULL: there is none. */
 	const char *nops_callback;
 	/*

@@ -59,6 +59,11 @@ typedef struct {
 /* Never fails: what is not known is OTHER with all it could change in `writes`. */
 void kd_arm64_decode (uint32_t insn, uint64_t addr, KdArm64Insn *ret_insn);
 
+/* See KdArch.relocate and KdArch.veneer_target. */
+gboolean kd_arm64_relocate (
+	uint32_t type, uint8_t *bytes, size_t len, uint64_t place, uint64_t value);
+gboolean kd_arm64_veneer_target (
+	const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 /* See KdArch.callback_insn. */
 gboolean kd_arm64_callback_insn (const uint8_t *now, const uint8_t *file);
 /* See KdArch.const_at: MOVZ and three MOVK, or LSR. */

@@ -408,6 +408,8 @@ nop_at (const uint8_t *code, size_t len)
 	return len == 4 && memcmp (code, "\x1f\x20\x03\xd5", 4) == 0;
 }
 
+static const char *const veneer_sections[] = {".plt", ".init.plt", ".text.ftrace_trampoline", NULL};
+
 const KdArch kd_arch_arm64 = {
 	.name = "arm64",
 	.gdb_architecture = "aarch64",
@@ -447,6 +449,9 @@ const KdArch kd_arch_arm64 = {
 	.break_word = "brk",
 	.return_word = "ret",
 	.ftrace_entry = "mov x9, x30",
+	.relocate = kd_arm64_relocate,
+	.veneer_target = kd_arm64_veneer_target,
+	.veneer_sections = veneer_sections,
 	.const_ptr_len = 16,
 	.const_shift_len = 4,
 	.const_at = kd_arm64_const_at,

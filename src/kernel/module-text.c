@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernel/module-private.h"
+#include "kernel/patch-insn.h"
 
 /* Of one section. */
 #define CODE_MAX (64U << 20)
@@ -36,6 +37,30 @@ find_loaded (const GArray *all, uint64_t link, uint64_t *ret_addr)
 	return found;
 }
 
+/* Where memory has a branch to code of the module's own that goes to `value`, that is taken. */
+static void
+take_veneer (const Code *code, uint64_t offset, uint64_t value)
+{
+	const KdArch *arch = code->kernel->arch;
+	uint8_t bytes[KD_INSN_BYTES_MAX], veneer[KD_INSN_BYTES_MAX];
+	size_t len = arch->insn_align;
+	g_auto (KdPatchInsn) insn = {0};
+	uint64_t target;
+
+	if (!arch->veneer_target || len > sizeof bytes || len > code->len - offset ||
+		!kd_kernel_read (
+			code->kernel, kd_addr_kernel (code->addr + offset), bytes, len, NULL) ||
+		!kd_patch_insn_init (&insn, arch, bytes, len, code->addr + offset) ||
+		!(insn.is_call || insn.is_jump))
+		return;
+	if (!kd_kernel_read (
+		    code->kernel, kd_addr_kernel (insn.target), veneer, sizeof veneer, NULL) ||
+		!arch->veneer_target (veneer, sizeof veneer, insn.target, &target) ||
+		target != value)
+		return;
+	memcpy (code->bytes + offset, bytes, len);
+}
+
 /* What cannot be written is left as the file has it, and so it is no longer what memory has. */
 static void
 relocate (const KdElfRelocation *relocation, void *data)
@@ -54,9 +79,10 @@ relocate (const KdElfRelocation *relocation, void *data)
 		value += code->percpu.addr - code->percpu.link;
 	else if (!relocation->is_absolute && !find_loaded (code->placed, value, &value))
 		return;
-	code->kernel->arch->relocate (relocation->type, code->bytes + relocation->offset,
-		code->len - (size_t)relocation->offset, code->addr + relocation->offset,
-		value + relocation->addend);
+	value += relocation->addend;
+	if (!code->kernel->arch->relocate (relocation->type, code->bytes + relocation->offset,
+		    code->len - (size_t)relocation->offset, code->addr + relocation->offset, value))
+		take_veneer (code, relocation->offset, value);
 }
 
 gboolean
@@ -75,6 +101,9 @@ kd_module_code_ranges (KdModule *module, GArray *ranges, GError **error)
 		const KdPlaced *placed = &g_array_index (all, KdPlaced, i);
 		const char *name = kd_image_section_name (module->image, placed->link);
 
+		if (name && module->kernel->arch->veneer_sections &&
+			g_strv_contains (module->kernel->arch->veneer_sections, name))
+			continue;
 		/* Freed when it was done. */
 		if (name && !g_str_has_prefix (name, ".init") &&
 			kd_image_section_is_code (module->image, placed->link)) {

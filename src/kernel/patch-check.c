@@ -109,6 +109,21 @@ is_named (KdKernel *kernel, uint64_t addr, const char *prefix)
 
 /* --- the tracer --- */
 
+/* A module's call may not reach: where it goes in the end. */
+static uint64_t
+behind_veneer (KdKernel *kernel, uint64_t addr)
+{
+	uint8_t code[KD_INSN_BYTES_MAX];
+	uint64_t target;
+
+	return kernel->arch->veneer_target && kd_kernel_module_at (kernel, addr) &&
+			       kd_kernel_read (
+				       kernel, kd_addr_kernel (addr), code, sizeof code, NULL) &&
+			       kernel->arch->veneer_target (code, sizeof code, addr, &target)
+		       ? target
+		       : addr;
+}
+
 static gboolean
 check_ftrace (Check *check)
 {
@@ -126,18 +141,14 @@ check_ftrace (Check *check)
 	}
 	if (!insn_at (check, check->now, arch->ftrace_before, &call) || !call.is_call)
 		return FALSE;
+	call.target = behind_veneer (check->kernel, call.target);
 	say (check, "calls",
 		kd_ftrace_origin (check->kernel, call.target, &origin) ? origin : call.target);
-	if ((is_function (check->kernel, call.target) &&
-		    is_named (check->kernel, call.target, "ftrace_")) ||
-		(kd_ftrace_origin (check->kernel, call.target, &origin) &&
-			is_function (check->kernel, origin)) ||
-		kd_ftrace_is_direct (check->kernel, check->site->value))
-		return TRUE;
-	/* A module's call goes through a place of its own for the far jump. */
-	return kd_kernel_module_at (check->kernel, check->site->addr) &&
-	       kd_kernel_module_at (check->kernel, check->site->addr) ==
-		       kd_kernel_module_at (check->kernel, call.target);
+	return (is_function (check->kernel, call.target) &&
+		       is_named (check->kernel, call.target, "ftrace_")) ||
+	       (kd_ftrace_origin (check->kernel, call.target, &origin) &&
+		       is_function (check->kernel, origin)) ||
+	       kd_ftrace_is_direct (check->kernel, check->site->value);
 }
 
 gboolean
@@ -154,7 +165,7 @@ kd_patch_ftrace_call (KdKernel *kernel, const KdPatchSite *site, uint64_t *ret_t
 			site->addr + before) ||
 		!insn.is_call)
 		return FALSE;
-	*ret_target = insn.target;
+	*ret_target = behind_veneer (kernel, insn.target);
 	return TRUE;
 }
 

@@ -107,6 +107,62 @@ test_relocate (void)
 	g_assert_cmpint (memcmp (bytes, "\xe8\x88\x77\x66\x55\x44\x33\x22\x11", 9), ==, 0);
 }
 
+static void
+test_relocate_arm64 (void)
+{
+	static const struct {
+		uint32_t type, before, after;
+		uint64_t place, value;
+		gboolean done;
+	} rows[] = {
+		{R_AARCH64_CALL26, 0x94000000, 0x97fffffe, 0x1008, 0x1000, TRUE},
+		{R_AARCH64_CALL26, 0x94000000, 0x94000000, 0, 0x8000000, FALSE},
+		{R_AARCH64_JUMP26, 0x14000000, 0x15ffffff, 0, 0x7fffffc, TRUE},
+		{R_AARCH64_CONDBR19, 0x54000001, 0x54ffffe1, 0x1008, 0x1004, TRUE},
+		{R_AARCH64_TSTBR14, 0x37700000, 0x37700080, 0x1000, 0x1010, TRUE},
+		{R_AARCH64_ADR_PREL_PG_HI21, 0x90000002, 0xb000a222, 0xffff800008011284,
+			0xffff800009456048, TRUE},
+		{R_AARCH64_ADR_PREL_PG_HI21, 0x90000002, 0x90000002, 0, 1ULL << 40, FALSE},
+		{R_AARCH64_ADD_ABS_LO12_NC, 0x91000042, 0x91012042, 0, 0xffff800009456048, TRUE},
+		{R_AARCH64_LDST64_ABS_LO12_NC, 0xf9400000, 0xf9402400, 0, 0xffff800009456048, TRUE},
+		{R_AARCH64_PREL32, 0, 0xfffffff8, 0x1008, 0x1000, TRUE},
+		{R_AARCH64_TLSLE_ADD_TPREL_HI12, 0x91000042, 0x91000042, 0, 0, FALSE},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		uint32_t insn = GUINT32_TO_LE (rows[i].before);
+
+		g_test_message ("row %zu", i);
+		g_assert_cmpint (kd_arch_arm64.relocate (rows[i].type, (uint8_t *)&insn, 4,
+					 rows[i].place, rows[i].value),
+			==, rows[i].done);
+		g_assert_cmphex (GUINT32_FROM_LE (insn), ==, rows[i].after);
+	}
+}
+
+static void
+test_veneer (void)
+{
+	/* adrp x16, to 0xffff800009456000; add x16, x16, #0x48; br x16; behind a BTI too */
+	uint32_t code[] = {0xb000a230, 0x91012210, 0xd61f0200, 0};
+	uint32_t landed[] = {0xd503245f, 0xb000a230, 0x91012210, 0xd61f0200};
+	uint64_t target = 7;
+
+	g_assert_true (kd_arch_arm64.veneer_target (
+		(const uint8_t *)code, sizeof code, 0xffff800008011284, &target));
+	g_assert_cmphex (target, ==, 0xffff800009456048);
+	target = 7;
+	g_assert_true (kd_arch_arm64.veneer_target (
+		(const uint8_t *)landed, sizeof landed, 0xffff800008011284, &target));
+	g_assert_cmphex (target, ==, 0xffff800009456048);
+	target = 7;
+	g_assert_false (kd_arch_arm64.veneer_target ((const uint8_t *)code, 8, 0, &target));
+	code[2] = 0xd61f0220; /* br x17 */
+	g_assert_false (kd_arch_arm64.veneer_target (
+		(const uint8_t *)code, sizeof code, 0xffff800008011284, &target));
+	g_assert_cmphex (target, ==, 7);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -123,5 +179,7 @@ main (int argc, char **argv)
 	}
 	g_test_add_func ("/patch/const", test_const);
 	g_test_add_func ("/patch/relocate", test_relocate);
+	g_test_add_func ("/patch/relocate-arm64", test_relocate_arm64);
+	g_test_add_func ("/patch/veneer", test_veneer);
 	return g_test_run();
 }

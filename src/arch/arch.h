@@ -224,6 +224,13 @@ typedef struct {
 	char *(*to_string) (const char *name, uint64_t value, KdRegGetFunc get, void *data);
 } KdSysregs;
 
+/* See KdArch.trivial_insn. */
+typedef struct {
+	unsigned size;         /* bytes */
+	const char *to, *from; /* registers; NULL: none is written */
+} KdTrivialInsn;
+#define KD_TRIVIAL_INSN_MAX 8
+
 struct KdArch {
 	const char *name;             /* "arm64" */
 	const char *gdb_architecture; /* target.xml's: "aarch64" */
@@ -348,6 +355,11 @@ struct KdArch {
 	/* The VMID a CPU has loaded; FALSE: not readable. NULL: registers do not tell. */
 	gboolean (*vmid) (KdRegGetFunc get, void *data, unsigned *ret_vmid);
 
+	/*
+	 * TRUE: the instruction at the start of `code` does nothing but go on, or copy a register,
+	 * so that writing registers does the same. NULL: not known.
+	 */
+	gboolean (*trivial_insn) (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn);
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
 	const char *const *step_regs;
 	const KdInsnWord *insn_words; /* ends with start NULL */

@@ -75,6 +75,23 @@ dwarf_reg_name (unsigned dwarf_reg)
 	return dwarf_reg < G_N_ELEMENTS (names) ? names[dwarf_reg] : NULL;
 }
 
+/* What functions begin with where they can be traced: NOP, and MOV between general registers. */
+static gboolean
+trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
+{
+	uint32_t word = code[0] | code[1] << 8 | code[2] << 16 | (uint32_t)code[3] << 24;
+	unsigned to = word & 31, from = word >> 16 & 31;
+
+	*ret_insn = (KdTrivialInsn){.size = 4};
+	if (word == 0xd503201f)
+		return TRUE;
+	if ((word & 0xffe0ffe0) != 0xaa0003e0 || to == 31 || from == 31)
+		return FALSE;
+	ret_insn->to = dwarf_reg_name (to);
+	ret_insn->from = dwarf_reg_name (from);
+	return TRUE;
+}
+
 static uint64_t
 get_or_zero (KdRegGetFunc get, void *data, const char *name)
 {
@@ -441,6 +458,7 @@ const KdArch kd_arch_arm64 = {
 	.insn_align = 4,
 	.irqs_off = irqs_off,
 	.vmid = vmid,
+	.trivial_insn = trivial_insn,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.ftrace_before = 4,

@@ -157,6 +157,16 @@ syndrome_to_string (uint64_t syndrome, const char **ret_class)
 
 /* --- stepping --- */
 
+/* arch/x86/include/asm/nops.h: what ftrace puts in the place of a call. */
+static gboolean
+trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
+{
+	static const uint8_t nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+
+	*ret_insn = (KdTrivialInsn){.size = sizeof nop5};
+	return memcmp (code, nop5, sizeof nop5) == 0;
+}
+
 static const char *const step_regs[] = {
 	"cr0", "cr3", "cr4", "cr8", "efer", "fs_base", "gs_base", "k_gs_base", "cs", "ss", NULL};
 
@@ -286,6 +296,7 @@ const KdArch kd_arch_x86_64 = {
 	.insn_align = 1,
 	.irqs_off = irqs_off,
 	.vectors = &vectors,
+	.trivial_insn = trivial_insn,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.ftrace_len = 5,

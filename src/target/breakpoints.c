@@ -93,6 +93,8 @@ kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_
 		return 0;
 	}
 	point.inserted = TRUE;
+	for (guint cpu = 0; cpu < target->threads->len; cpu++)
+		target->regs[cpu].untold = FALSE;
 	point.text = g_strdup (text);
 	g_array_append_val (target->breaks, point);
 	kd_target_note_write (target);

@@ -335,11 +335,10 @@ kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
 }
 
 gboolean
-kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error)
+kd_target_reg_put (KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error)
 {
 	int index = find_register (target, cpu, name, error);
 	uint8_t bytes[8];
-	uint64_t now;
 	GError *why = NULL;
 
 	if (index < 0 || !kd_target_check_stopped (target, error) ||
@@ -360,8 +359,16 @@ kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t va
 		kd_rsp_link_propagate (error, why);
 		return FALSE;
 	}
-	if (!kd_rsp_link_ask_ok (target->rsp, error))
-		return kd_target_result (target, FALSE);
+	return kd_rsp_link_ask_ok (target->rsp, error) || kd_target_result (target, FALSE);
+}
+
+gboolean
+kd_target_reg_set (KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error)
+{
+	uint64_t now;
+
+	if (!kd_target_reg_put (target, cpu, name, value, error))
+		return FALSE;
 	/* Another register may be the same one under another name, and translations may hang on it.
 	 */
 	kd_target_registers_forget (target);

@@ -22,6 +22,8 @@ typedef struct {
 	uint64_t *values;
 	uint8_t *valid;
 	unsigned nr_fetched; /* one by one, at this stop */
+	/* It came where it is by running, and of a breakpoint there nobody has been told. */
+	gboolean untold;
 } KdCpuRegs;
 
 typedef enum {
@@ -121,6 +123,10 @@ void kd_target_breaks_clear (KdTarget *target);
 /* Looks at why the machine stopped and counts the hit. */
 void kd_target_breaks_judge (KdTarget *target);
 /* TRUE if one of ours, inserted, is at `va`. */
+/* Not looked at whether the stub did it, and what was read of the registers is kept: for who lets
+ * the machine run next. */
+gboolean kd_target_reg_put (
+	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
 gboolean kd_target_breaks_at (const KdTarget *target, uint64_t va);
 /* Takes those at `va` out of the machine, or puts back what it took out. FALSE only for the latter.
  */

@@ -2,10 +2,11 @@
 /*
  * The timed halves of scripts/bench that need no process of their own: each mode does one thing and
  * prints
- * {"seconds":…, "bytes" or "steps":…} on a line. The "bare" modes are the yardsticks: the shortest
- * C loop that sends the same packets, with no error handling beyond an end.
+ * {"seconds":…, "bytes", "steps" or "hits":…} on a line. The "bare" modes are the yardsticks: the
+ * shortest C loop that sends the same packets, with no error handling beyond an end.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,8 @@
 typedef struct {
 	const char *stub;
 	const char *qmp;
-	uint64_t pa;
-	uint64_t amount; /* bytes or steps */
+	uint64_t pa;     /* hits: the breakpoint's address */
+	uint64_t amount; /* bytes, steps or hits */
 } Job;
 
 static double
@@ -145,6 +146,42 @@ bare_steps (const Job *job)
 	close (fd);
 }
 
+/* A breakpoint's hits: stop, step off, go on. Nothing is judged. */
+static void
+bare_hits (const Job *job)
+{
+	int fd = bare_connect (job->stub);
+	struct pollfd poll_fd = {fd, POLLIN, 0};
+	g_autofree char *set = g_strdup_printf ("Z0,%" G_GINT64_MODIFIER "x,4", job->pa);
+	g_autofree char *clear = g_strdup_printf ("z0,%" G_GINT64_MODIFIER "x,4", job->pa);
+
+	bare_call (fd, "qSupported:multiprocess+");
+	bare_call (fd, "vCont?");
+	/* The stop that QEMU 7.2 tells of by itself. */
+	while (poll (&poll_fd, 1, 100) > 0)
+		if (read (fd, bare_buffer, sizeof bare_buffer) <= 0)
+			die ("read", NULL);
+	bare_call (fd, set);
+	double start = now();
+
+	for (uint64_t i = 0; i < job->amount; i++) {
+		char step[64] = "vCont;s:";
+		size_t len = bare_call (fd, "vCont;c");
+		const char *thread = memmem (bare_buffer, len, "thread:", 7);
+
+		if (!thread)
+			die ("no thread in the stop", NULL);
+		bare_buffer[len] = 0;
+		g_strlcat (step, thread + 7, 8 + strcspn (thread + 7, ";") + 1);
+		bare_call (fd, step);
+	}
+	report (now() - start, "hits", job->amount);
+	bare_call (fd, clear);
+	if (write (fd, "+$D;1#b0", 8) != 8)
+		die ("write", NULL);
+	close (fd);
+}
+
 /* --- ours --- */
 
 static void
@@ -203,7 +240,7 @@ main (int argc, char **argv)
 		const char *name;
 		void (*run) (const Job *job);
 	} modes[] = {{"memcpy", bench_memcpy}, {"direct", mode_direct}, {"rsp", mode_rsp},
-		{"bare-rsp", bare_read}, {"bare-steps", bare_steps}};
+		{"bare-rsp", bare_read}, {"bare-steps", bare_steps}, {"bare-hits", bare_hits}};
 	Job job = {0};
 
 	if (argc == 6) {
@@ -217,7 +254,7 @@ main (int argc, char **argv)
 				return 0;
 			}
 	}
-	fprintf (stderr,
-		"usage: kd-bench memcpy|direct|rsp|bare-rsp|bare-steps STUB QMP PA AMOUNT\n");
+	fprintf (stderr, "usage: kd-bench memcpy|direct|rsp|bare-rsp|bare-steps|bare-hits STUB QMP "
+			 "PA|VA AMOUNT\n");
 	return 2;
 }

@@ -231,6 +231,12 @@ typedef struct {
 } KdTrivialInsn;
 #define KD_TRIVIAL_INSN_MAX 8
 
+/* A table of pointers, by number of a CPU's feature, to its name or to a record that has it. */
+typedef struct {
+	const char *symbol;
+	const char *type, *member; /* of the record; NULL: the name itself */
+} KdFeatureNames;
+
 struct KdArch {
 	const char *name;             /* "arm64" */
 	const char *gdb_architecture; /* target.xml's: "aarch64" */
@@ -343,6 +349,7 @@ struct KdArch {
 		const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 	/* Sections of a module where its loader puts them; NULL-terminated; NULL: none. */
 	const char *const *veneer_sections;
+	const KdFeatureNames *feature_names; /* the kernel's; ends with symbol NULL; NULL: none */
 	/* An alternative's callback that writes nothing but such nops; NULL: there is none. */
 	const char *nops_callback;
 	/*

@@ -425,6 +425,10 @@ nop_at (const uint8_t *code, size_t len)
 	return len == 4 && memcmp (code, "\x1f\x20\x03\xd5", 4) == 0;
 }
 
+static const KdFeatureNames feature_names[] = {
+	{"cpucap_ptrs", "struct arm64_cpu_capabilities", "desc"},
+	{"cpu_hwcaps_ptrs", "struct arm64_cpu_capabilities", "desc"}, {NULL}};
+
 static const char *const veneer_sections[] = {".plt", ".init.plt", ".text.ftrace_trampoline", NULL};
 
 const KdArch kd_arch_arm64 = {
@@ -470,6 +474,7 @@ const KdArch kd_arch_arm64 = {
 	.relocate = kd_arm64_relocate,
 	.veneer_target = kd_arm64_veneer_target,
 	.veneer_sections = veneer_sections,
+	.feature_names = feature_names,
 	.const_ptr_len = 16,
 	.const_shift_len = 4,
 	.const_at = kd_arm64_const_at,

@@ -263,6 +263,8 @@ static const KdVectorLayout vectors = {.nr = 256,
 	.name = vector_name,
 	.gate = gate};
 
+static const KdFeatureNames feature_names[] = {{"x86_cap_flags", NULL, NULL}, {NULL}};
+
 const KdArch kd_arch_x86_64 = {
 	.name = "x86_64",
 	.gdb_architecture = "i386:x86-64",
@@ -305,6 +307,7 @@ const KdArch kd_arch_x86_64 = {
 	.return_word = "ret",
 	.fence_word = "lfence",
 	.relocate = kd_x86_64_relocate,
+	.feature_names = feature_names,
 	.const_ptr_len = 8,
 	.const_shift_len = 1,
 	.const_at = kd_x86_64_const_at,

@@ -20,26 +20,11 @@ static const KdArg args[] = {
 	{NULL},
 };
 
-/* One ftrace_ops with the functions it wants. */
-typedef struct {
-	const KdFtraceOps *ops;
-	GArray *filter, *notrace; /* NULL: not readable */
-} Ops;
-
 typedef struct {
 	KdKernel *kernel;
 	gboolean all;
-	GArray *ops; /* of Ops */
+	const GArray *ops; /* of KdFtraceOps */
 } Listing;
-
-static void
-ops_clear (void *data)
-{
-	Ops *ops = data;
-
-	g_clear_pointer (&ops->filter, g_array_unref);
-	g_clear_pointer (&ops->notrace, g_array_unref);
-}
 
 static void
 set_symbol (KdKernel *kernel, JsonObject *obj, const char *key, uint64_t addr)
@@ -172,38 +157,6 @@ add_graphs (KdKernel *kernel, JsonObject *result)
 /* --- who traces what --- */
 
 static void
-read_ops (Listing *listing, JsonObject *result)
-{
-	g_autofree char *why = NULL;
-	const GArray *all = kd_ftrace_ops (listing->kernel, &why);
-
-	kd_json_set_string (result, "ops_error", why);
-	for (guint i = 0; i < all->len; i++) {
-		Ops ops = {.ops = &g_array_index (all, KdFtraceOps, i)};
-
-		ops.filter = kd_ftrace_hash (listing->kernel, ops.ops->addr, "filter_hash", NULL);
-		ops.notrace = kd_ftrace_hash (listing->kernel, ops.ops->addr, "notrace_hash", NULL);
-		g_array_append_val (listing->ops, ops);
-	}
-}
-
-static gboolean
-has_ip (const GArray *ips, uint64_t ip)
-{
-	guint low = 0, high = ips->len;
-
-	while (low < high) {
-		guint mid = low + (high - low) / 2;
-
-		if (g_array_index (ips, uint64_t, mid) < ip)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low < ips->len && g_array_index (ips, uint64_t, low) == ip;
-}
-
-static void
 add_hash (const Listing *listing, JsonObject *obj, const char *key, const GArray *ips)
 {
 	g_autofree char *count = g_strconcat ("nr_", key, NULL);
@@ -227,17 +180,17 @@ add_ops (const Listing *listing, JsonObject *result)
 	JsonArray *array = kd_json_add_array (result, "ops");
 
 	for (guint i = 0; i < listing->ops->len; i++) {
-		const Ops *ops = &g_array_index (listing->ops, Ops, i);
+		const KdFtraceOps *ops = &g_array_index (listing->ops, KdFtraceOps, i);
 		JsonObject *obj = kd_json_array_add_object (array);
 
-		kd_json_set_hex (obj, "addr", ops->ops->addr);
-		set_symbol (listing->kernel, obj, "symbol", ops->ops->addr);
-		add_function (listing->kernel, obj, "func", ops->ops->func);
-		if (ops->ops->saved != ops->ops->func)
-			add_function (listing->kernel, obj, "saved_func", ops->ops->saved);
-		add_function (listing->kernel, obj, "trampoline", ops->ops->trampoline);
-		add_function (listing->kernel, obj, "direct", ops->ops->direct);
-		add_flags (listing->kernel, obj, ops->ops->flags, "FTRACE_OPS_FL_ENABLED",
+		kd_json_set_hex (obj, "addr", ops->addr);
+		set_symbol (listing->kernel, obj, "symbol", ops->addr);
+		add_function (listing->kernel, obj, "func", ops->func);
+		if (ops->saved != ops->func)
+			add_function (listing->kernel, obj, "saved_func", ops->saved);
+		add_function (listing->kernel, obj, "trampoline", ops->trampoline);
+		add_function (listing->kernel, obj, "direct", ops->direct);
+		add_flags (listing->kernel, obj, ops->flags, "FTRACE_OPS_FL_ENABLED",
 			"FTRACE_OPS_FL_");
 		add_hash (listing, obj, "filter", ops->filter);
 		add_hash (listing, obj, "notrace", ops->notrace);
@@ -252,14 +205,12 @@ add_tracing (const Listing *listing, JsonObject *obj, uint64_t ip)
 	JsonArray *array = kd_json_add_array (obj, "ops");
 
 	for (guint i = 0; i < listing->ops->len; i++) {
-		const Ops *ops = &g_array_index (listing->ops, Ops, i);
+		const KdFtraceOps *ops = &g_array_index (listing->ops, KdFtraceOps, i);
 		g_autofree char *symbol = NULL;
 
-		if (!ops->filter || !ops->notrace ||
-			(ops->filter->len && !has_ip (ops->filter, ip)) ||
-			has_ip (ops->notrace, ip))
+		if (!kd_ftrace_wants (ops, ip))
 			continue;
-		symbol = kd_kernel_symbolize (listing->kernel, ops->ops->addr);
+		symbol = kd_kernel_symbolize (listing->kernel, ops->addr);
 		json_array_add_string_element (array, symbol);
 	}
 }
@@ -331,6 +282,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	const char *text = kd_args_string (given, "function");
 	Listing listing = {.kernel = session->kernel, .all = kd_args_flag (given, "all")};
 	KdKernelSymbol function = {0}, records;
+	g_autofree char *why = NULL;
 	JsonObject *result;
 
 	if (!kd_kernel_symbol (session->kernel, "ftrace_pages_start", &records)) {
@@ -343,14 +295,12 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	if (text && !find_function (session, text, &function, error))
 		return NULL;
 	result = json_object_new();
-	listing.ops = g_array_new (FALSE, FALSE, sizeof (Ops));
-	g_array_set_clear_func (listing.ops, ops_clear);
-	read_ops (&listing, result);
+	listing.ops = kd_ftrace_ops (session->kernel, &why);
+	kd_json_set_string (result, "ops_error", why);
 	add_tracers (session->kernel, result);
 	add_ops (&listing, result);
 	add_graphs (session->kernel, result);
 	add_functions (&listing, result, text ? &function : NULL);
-	g_array_unref (listing.ops);
 	return kd_json_object_node (result);
 }
 

@@ -19,6 +19,15 @@ struct KdFtrace {
 	char *why; /* the list ends early; NULL: it does not */
 };
 
+static void
+ops_clear (void *data)
+{
+	KdFtraceOps *ops = data;
+
+	g_clear_pointer (&ops->filter, g_array_unref);
+	g_clear_pointer (&ops->notrace, g_array_unref);
+}
+
 void
 kd_ftrace_free (KdFtrace *ftrace)
 {
@@ -27,6 +36,68 @@ kd_ftrace_free (KdFtrace *ftrace)
 	g_array_unref (ftrace->ops);
 	g_free (ftrace->why);
 	g_free (ftrace);
+}
+
+typedef struct {
+	KdKernel *kernel;
+	GArray *ips;
+} Hash;
+
+static gboolean
+add_entry (uint64_t node, void *data)
+{
+	const Hash *hash = data;
+	KdObject entry;
+	uint64_t ip;
+
+	if (hash->ips->len < HASH_MAX &&
+		kd_object_container_of (
+			hash->kernel, node, "struct ftrace_func_entry", "hlist", &entry, NULL) &&
+		kd_object_member_u64 (&entry, "ip", &ip, NULL))
+		g_array_append_val (hash->ips, ip);
+	return TRUE;
+}
+
+static int
+compare_ips (const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* "filter_hash" or "notrace_hash" */
+static GArray *
+read_hash (KdKernel *kernel, uint64_t ops, const char *which, GError **error)
+{
+	g_autofree char *path = g_strconcat ("func_hash.", which, NULL);
+	g_autoptr (GArray) ips = g_array_new (FALSE, FALSE, sizeof (uint64_t));
+	const KdType *head = kd_kernel_type (kernel, "struct hlist_head");
+	uint64_t addr, bits, count, buckets, size = head ? kd_type_size (head) : 0;
+	Hash hash = {kernel, ips};
+	KdObject object;
+
+	if (!kd_object_at_named (kernel, "struct ftrace_ops", ops, &object, error) ||
+		!kd_object_member_u64 (&object, path, &addr, error))
+		return NULL;
+	if (!addr)
+		return g_steal_pointer (&ips);
+	if (!kd_object_at_named (kernel, "struct ftrace_hash", addr, &object, error) ||
+		!kd_object_member_u64 (&object, "size_bits", &bits, error) ||
+		!kd_object_member_u64 (&object, "count", &count, error) ||
+		!kd_object_member_u64 (&object, "buckets", &buckets, error))
+		return NULL;
+	if (bits > HASH_BITS_MAX) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
+			"ftrace_hash at 0x%" PRIx64 ": 2^%" PRIu64 " buckets", addr, bits);
+		return NULL;
+	}
+	for (uint64_t i = 0; count && size && i < 1ULL << bits; i++)
+		if (!kd_hlist_foreach_node (
+			    kernel, buckets + i * size, HASH_MAX, add_entry, &hash, error))
+			return NULL;
+	g_array_sort (ips, compare_ips);
+	return g_steal_pointer (&ips);
 }
 
 static gboolean
@@ -50,6 +121,8 @@ add_ops (KdFtrace *ftrace, const KdObject *object, GError **error)
 		if ((!rows[i].optional || kd_object_has_member (object, rows[i].member)) &&
 			!kd_object_member_u64 (object, rows[i].member, rows[i].ret, error))
 			return FALSE;
+	ops.filter = read_hash (object->kernel, ops.addr, "filter_hash", NULL);
+	ops.notrace = read_hash (object->kernel, ops.addr, "notrace_hash", NULL);
 	g_array_append_val (ftrace->ops, ops);
 	return TRUE;
 }
@@ -90,6 +163,7 @@ kd_ftrace_ops (KdKernel *kernel, char **ret_why)
 	if (!kernel->ftrace) {
 		kernel->ftrace = g_new0 (KdFtrace, 1);
 		kernel->ftrace->ops = g_array_new (FALSE, FALSE, sizeof (KdFtraceOps));
+		g_array_set_clear_func (kernel->ftrace->ops, ops_clear);
 		kernel->ftrace->generation = generation - 1;
 	}
 	if (kernel->ftrace->generation != generation) {
@@ -104,65 +178,17 @@ kd_ftrace_ops (KdKernel *kernel, char **ret_why)
 	return kernel->ftrace->ops;
 }
 
-typedef struct {
-	KdKernel *kernel;
-	GArray *ips;
-} Hash;
-
 static gboolean
-add_entry (uint64_t node, void *data)
+has_ip (const GArray *ips, uint64_t ip)
 {
-	const Hash *hash = data;
-	KdObject entry;
-	uint64_t ip;
-
-	if (hash->ips->len < HASH_MAX &&
-		kd_object_container_of (
-			hash->kernel, node, "struct ftrace_func_entry", "hlist", &entry, NULL) &&
-		kd_object_member_u64 (&entry, "ip", &ip, NULL))
-		g_array_append_val (hash->ips, ip);
-	return TRUE;
+	return g_array_binary_search ((GArray *)ips, &ip, compare_ips, NULL);
 }
 
-static int
-compare_ips (const void *a, const void *b)
+gboolean
+kd_ftrace_wants (const KdFtraceOps *ops, uint64_t ip)
 {
-	const uint64_t *x = a, *y = b;
-
-	return *x < *y ? -1 : *x > *y;
-}
-
-GArray *
-kd_ftrace_hash (KdKernel *kernel, uint64_t ops, const char *which, GError **error)
-{
-	g_autofree char *path = g_strconcat ("func_hash.", which, NULL);
-	g_autoptr (GArray) ips = g_array_new (FALSE, FALSE, sizeof (uint64_t));
-	const KdType *head = kd_kernel_type (kernel, "struct hlist_head");
-	uint64_t addr, bits, count, buckets, size = head ? kd_type_size (head) : 0;
-	Hash hash = {kernel, ips};
-	KdObject object;
-
-	if (!kd_object_at_named (kernel, "struct ftrace_ops", ops, &object, error) ||
-		!kd_object_member_u64 (&object, path, &addr, error))
-		return NULL;
-	if (!addr)
-		return g_steal_pointer (&ips);
-	if (!kd_object_at_named (kernel, "struct ftrace_hash", addr, &object, error) ||
-		!kd_object_member_u64 (&object, "size_bits", &bits, error) ||
-		!kd_object_member_u64 (&object, "count", &count, error) ||
-		!kd_object_member_u64 (&object, "buckets", &buckets, error))
-		return NULL;
-	if (bits > HASH_BITS_MAX) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
-			"ftrace_hash at 0x%" PRIx64 ": 2^%" PRIu64 " buckets", addr, bits);
-		return NULL;
-	}
-	for (uint64_t i = 0; count && size && i < 1ULL << bits; i++)
-		if (!kd_hlist_foreach_node (
-			    kernel, buckets + i * size, HASH_MAX, add_entry, &hash, error))
-			return NULL;
-	g_array_sort (ips, compare_ips);
-	return g_steal_pointer (&ips);
+	return ops->filter && ops->notrace && (!ops->filter->len || has_ip (ops->filter, ip)) &&
+	       !has_ip (ops->notrace, ip);
 }
 
 gboolean

@@ -11,6 +11,8 @@ typedef struct {
 	uint64_t flags;
 	uint64_t trampoline, trampoline_size; /* its own copy of the entry code; 0: it has none */
 	uint64_t direct; /* what is called in place of the tracer's code; 0: nothing */
+	/* Addresses of records (struct dyn_ftrace), sorted uint64_t; NULL: not readable. */
+	GArray *filter, *notrace; /* no filter: all functions */
 } KdFtraceOps;
 
 /*
@@ -18,11 +20,8 @@ typedef struct {
  * kernel has no function tracer. *ret_why (may be NULL; new string): the list ends early, and why.
  */
 const GArray *kd_ftrace_ops (KdKernel *kernel, char **ret_why);
-/*
- * The addresses in one of its hashes: "filter_hash" (none: all functions) or "notrace_hash"; array
- * of uint64_t, by address. NULL: CORRUPT, or not readable.
- */
-GArray *kd_ftrace_hash (KdKernel *kernel, uint64_t ops, const char *which, GError **error);
+/* TRUE: it wants the function whose record is at `ip`. */
+gboolean kd_ftrace_wants (const KdFtraceOps *ops, uint64_t ip);
 /* TRUE: `addr` is one of them, or one of those that the kernel itself puts where none is. */
 gboolean kd_ftrace_is_ops (KdKernel *kernel, uint64_t addr);
 /* TRUE: a record with these flags (dyn_ftrace.flags) calls something that is no tracer. */

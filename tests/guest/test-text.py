@@ -160,6 +160,10 @@ def marks(host):
         return [site["detail"] for insn in host.kvmdbg.call("dis", function)["insns"] for site in insn.get("sites", [])
                 if site["cause"] == cause]
 
+    if host.machine.arch == "arm64":
+        states = [site for function in ("__schedule", "kvm_vcpu_ioctl", "do_futex", "try_to_wake_up")
+                  for site in sites(function, "alternative") if "Virtualization Host Extensions" in site]
+        expect(states and all(site.endswith(": not chosen") == (host.machine.mode != "vhe") for site in states), f"{states}")
     host.shell("echo 0 > /proc/sys/kernel/sched_schedstats")
     expect_equal(sites("vfs_read", "ftrace"), ["off"], "without a tracer")
     labels = [label for label in sites("__schedule", "jump label") if label.startswith("sched_schedstats ")]
@@ -167,7 +171,7 @@ def marks(host):
     host.shell("echo 1 > /proc/sys/kernel/sched_schedstats", f"echo vfs_read > {TRACING}/set_ftrace_filter",
                f"echo function > {TRACING}/current_tracer")
     try:
-        expect_equal(sites("vfs_read", "ftrace"), ["calls ftrace_caller"], "with the tracer")
+        expect_equal(sites("vfs_read", "ftrace"), ["calls ftrace_caller, for global_ops (function_trace_call)"], "with the tracer")
         changed_labels = [label for label in sites("__schedule", "jump label") if label.startswith("sched_schedstats ")]
         expect_equal(changed_labels, [label.replace("is off", "is on") for label in labels], "jump labels")
         whole(host)

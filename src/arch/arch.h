@@ -151,7 +151,6 @@ typedef enum {
 	KD_INSN_SYSTEM,      /* may change one of KdArch.step_regs */
 	KD_INSN_RETURN,      /* from an exception: ERET, IRET */
 	KD_INSN_ENTER_GUEST, /* VMRUN, VMLAUNCH, VMRESUME: the next host instruction is behind it */
-	KD_INSN_WAIT,        /* WFI, HLT */
 	KD_INSN_EXCLUSIVE,   /* a load that a conditional store must follow undisturbed */
 } KdInsnKind;
 
@@ -223,6 +222,9 @@ typedef struct {
 	/* What it says, in words and names of bits: new string; NULL: a number and no more. */
 	char *(*to_string) (const char *name, uint64_t value, KdRegGetFunc get, void *data);
 } KdSysregs;
+
+#define KD_EXCLUSIVE_BYTES 64
+#define KD_EXCLUSIVE_ENDS_MAX 4
 
 /* See KdArch.trivial_insn. */
 typedef struct {
@@ -367,6 +369,13 @@ struct KdArch {
 	 * so that writing registers does the same. NULL: not known.
 	 */
 	gboolean (*trivial_insn) (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn);
+	/*
+	 * Where a sequence ends that begins at `addr` with a load whose conditional store fails
+	 * when anything comes between: how many places, 0 where it is none. NULL: there are no such
+	 * sequences.
+	 */
+	unsigned (*exclusive_ends) (const uint8_t code[KD_EXCLUSIVE_BYTES], uint64_t addr,
+		uint64_t ret_ends[KD_EXCLUSIVE_ENDS_MAX]);
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
 	const char *const *step_regs;
 	const KdInsnWord *insn_words; /* ends with start NULL */

@@ -296,6 +296,50 @@ syndrome_to_string (uint64_t syndrome, const char **ret_class)
 static const char *const step_regs[] = {"VBAR_EL1", "VBAR_EL2", "HCR_EL2", "SP_EL0", "TTBR0_EL1",
 	"TTBR1_EL1", "TTBR0_EL2", "TTBR1_EL2", "VTTBR_EL2", NULL};
 
+/* Loads and stores, exclusive, of registers and pairs, but no CAS or CASP. */
+static gboolean
+is_store_exclusive (uint32_t word)
+{
+	return (word & 0x3fc00000) == 0x08000000 && (word >> 31 || !(word & 0x00200000));
+}
+
+static unsigned
+exclusive_ends (const uint8_t code[KD_EXCLUSIVE_BYTES], uint64_t addr,
+	uint64_t ret_ends[KD_EXCLUSIVE_ENDS_MAX])
+{
+	unsigned nr = 1;
+
+	for (unsigned at = 4; at < KD_EXCLUSIVE_BYTES; at += 4) {
+		KdArm64Insn insn;
+
+		kd_arm64_decode (insn_at (code + at), addr + at, &insn);
+		switch (insn.kind) {
+		case KD_ARM64_BRANCH_MAYBE:
+			if (nr == KD_EXCLUSIVE_ENDS_MAX)
+				return 0;
+			/* One that stays inside comes to the store all the same. */
+			if (insn.target <= addr || insn.target > addr + at)
+				ret_ends[nr++] = insn.target;
+			break;
+		case KD_ARM64_B:
+		case KD_ARM64_BL:
+		case KD_ARM64_BLR:
+		case KD_ARM64_BR:
+		case KD_ARM64_RET:
+		case KD_ARM64_ERET:
+		case KD_ARM64_HVC:
+			return 0;
+		default:
+			break;
+		}
+		if (is_store_exclusive (insn_at (code + at))) {
+			ret_ends[0] = addr + at + 4;
+			return nr;
+		}
+	}
+	return 0;
+}
+
 /* As capstone spells them. */
 static const KdInsnWord insn_words[] = {
 	{"bl", KD_INSN_CALL},
@@ -308,8 +352,6 @@ static const KdInsnWord insn_words[] = {
 	{"eret", KD_INSN_RETURN},
 	{"eretaa", KD_INSN_RETURN},
 	{"eretab", KD_INSN_RETURN},
-	{"wfi", KD_INSN_WAIT},
-	{"wfe", KD_INSN_WAIT},
 	{"ldxr", KD_INSN_EXCLUSIVE},
 	{"ldxrb", KD_INSN_EXCLUSIVE},
 	{"ldxrh", KD_INSN_EXCLUSIVE},
@@ -463,6 +505,7 @@ const KdArch kd_arch_arm64 = {
 	.irqs_off = irqs_off,
 	.vmid = vmid,
 	.trivial_insn = trivial_insn,
+	.exclusive_ends = exclusive_ends,
 	.step_regs = step_regs,
 	.insn_words = insn_words,
 	.ftrace_before = 4,

@@ -191,8 +191,6 @@ static const KdInsnWord insn_words[] = {
 	{"vmrun", KD_INSN_ENTER_GUEST},
 	{"vmlaunch", KD_INSN_ENTER_GUEST},
 	{"vmresume", KD_INSN_ENTER_GUEST},
-	{"hlt", KD_INSN_WAIT},
-	{"mwait", KD_INSN_WAIT},
 	{NULL, KD_INSN_OTHER},
 };
 

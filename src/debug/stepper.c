@@ -10,6 +10,8 @@
 
 #define STEP_REGS_MAX 16
 #define PAGE 4096U
+/* A sequence of instructions, and the interrupts that come on the way. */
+#define EXCLUSIVE_MS 2000
 /* Of a function that enters guests. */
 #define ENTRY_CODE_MAX 4096
 
@@ -22,6 +24,7 @@ struct KdStepper {
 	KdInsnKind last_kind;
 	uint64_t regs[STEP_REGS_MAX];
 	uint16_t known; /* bit N: regs[N] is known */
+	gboolean ran;   /* the last step was a run, to where it was to end */
 	char *file;     /* of the last kd_stepper_line() */
 	/* Where gates lead → their names; NULL: the architecture's tables are code. */
 	GHashTable *gates;
@@ -231,12 +234,45 @@ kd_stepper_interrupted (const KdStepper *stepper)
 {
 	const KdStop *stop = kd_target_last_stop (stepper->target);
 
-	return stop && stop->reason != KD_STOP_STEP;
+	return stop && stop->reason != KD_STOP_STEP && !stepper->ran;
+}
+
+/*
+ * A step is an exception, and clears the CPU's exclusive monitor: such a sequence is run to its
+ * end, or it would never come there. FALSE: here is none.
+ */
+static gboolean
+exclusive_run (KdStepper *stepper, KdRunTo *ret_run)
+{
+	uint8_t code[KD_EXCLUSIVE_BYTES];
+
+	*ret_run = (KdRunTo){.alone = TRUE, .any_mode = TRUE, .timeout_ms = EXCLUSIVE_MS};
+	if (stepper->here.kind != KD_INSN_EXCLUSIVE || !stepper->arch->exclusive_ends ||
+		!kd_target_read_cpu (
+			stepper->target, stepper->cpu, stepper->here.pc, code, sizeof code, NULL) ||
+		!kd_target_reg_get (
+			stepper->target, stepper->cpu, stepper->arch->sp, &ret_run->sp, NULL))
+		return FALSE;
+	ret_run->nr = stepper->arch->exclusive_ends (code, stepper->here.pc, ret_run->addrs);
+	return ret_run->nr > 0;
 }
 
 gboolean
 kd_stepper_step (KdStepper *stepper, GError **error)
 {
+	g_autoptr (GError) why = NULL;
+	KdRunTo run;
+
+	stepper->ran = FALSE;
+	if (exclusive_run (stepper, &run)) {
+		stepper->last_kind = KD_INSN_EXCLUSIVE;
+		stepper->ran = kd_stepper_run_to (stepper, &run, &why);
+		/* Something else on the way ends a step as it ends any. */
+		if (stepper->ran || g_error_matches (why, KD_DEBUG_ERROR, KD_DEBUG_ERROR_STOPPED))
+			return TRUE;
+		g_propagate_error (error, g_steal_pointer (&why));
+		return FALSE;
+	}
 	if (!kd_target_step (stepper->target, stepper->cpu, error))
 		return FALSE;
 	stepper->last_kind = stepper->here.kind;

@@ -159,6 +159,46 @@ def refusals(host):
     expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
 
 
+# ldxr x0, [x1]; add x0, x0, #1; stxr w2, x0, [x1]; cbnz w2, the first; nop
+EXCLUSIVE = bytes.fromhex("207c5fc8 00040091 207c02c8 a2ffff35 1f2003d5")
+
+
+def exclusive(host):
+    """A load whose store must follow undisturbed is one step with all up to that, and the store is done."""
+    if host.args.arch != "arm64":
+        return
+    cpu = ("--cpu", host.cpu)
+    host.kvmdbg.text("until", "kvm_vcpu_ioctl", *cpu)
+    pc, names = host.regs("pc")["pc"], ("x0", "x1", "x2", "pc")
+    # Nobody needs it any more; where it is is the witness.
+    place = number(host.kvmdbg.call("sym", "loops_per_jiffy")["symbols"][0]["addr"])
+    before, regs = host.kvmdbg.call("mem", f"{place:#x}", 8)["bytes"], host.regs(*names)
+    code = host.kvmdbg.call("mem", f"{pc:#x}", len(EXCLUSIVE))["bytes"]
+    host.kvmdbg.text("write", f"{pc:#x}", "--bytes", EXCLUSIVE.hex())
+    host.kvmdbg.text("write", *cpu, "--reg", "x1", f"{place:#x}")
+    try:
+        value = int.from_bytes(bytes.fromhex(before), "little")
+        for count in (1, 2):
+            steps = host.run("step")["steps"]
+            expect_equal([(number(step["pc"]), step["insn"].split()[0]) for step in steps], [(pc + 12, "cbnz")], "step")
+            after = host.kvmdbg.call("mem", f"{place:#x}", 8)["bytes"]
+            expect_equal(int.from_bytes(bytes.fromhex(after), "little"), value + count, "what was stored")
+            expect_equal(host.regs("x2")["x2"] & 0xffffffff, 0, "the store failed")
+            expect_equal(number(host.run("step")["steps"][0]["pc"]), pc + 16, "behind the loop")
+            host.kvmdbg.text("write", *cpu, "--reg", "pc", f"{pc:#x}")
+        # A breakpoint inside ends it, as it ends any step.
+        brk = host.kvmdbg.call("break", f"{pc + 4:#x}")
+        done = host.run("step", 3)
+        expect_equal([number(step["pc"]) for step in done["steps"]], [pc + 4], "up to the breakpoint")
+        host.kvmdbg.text("delete", brk["number"])
+        expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
+    finally:
+        host.kvmdbg.text("write", f"{pc:#x}", "--bytes", code)
+        host.kvmdbg.text("write", f"{place:#x}", "--bytes", before)
+        for name in names:
+            host.kvmdbg.text("write", *cpu, "--reg", name, f"{regs[name]:#x}")
+
+
 def run_for(host, seconds):
     """Runs and is stopped: what breakpoints judge in that time."""
     host.kvmdbg.run("cont", "--timeout-ms", int(seconds * 1000))
@@ -402,7 +442,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (round_trip, changes, functions, conditions, refusals, rules, guests_address, code, vectors,
+        for case in (round_trip, changes, functions, conditions, refusals, exclusive, rules, guests_address, code, vectors,
                      system_registers, goes_on):
             tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:

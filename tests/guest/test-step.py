@@ -159,6 +159,28 @@ def refusals(host):
     expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
 
 
+def at_rest(host):
+    """Off a breakpoint that was put under the pc, which is no hit; and over the instruction that waits."""
+    cpu = ("--cpu", host.cpu)
+    host.kvmdbg.text("until", "kvm_vcpu_ioctl", *cpu)
+    brk = host.kvmdbg.call("break", "kvm_vcpu_ioctl")
+    place = number(brk["addr"])
+    expect(place != number(host.run("step")["steps"][0]["pc"]), "not moved")
+    expect_equal([row["hits"] for row in host.kvmdbg.call("breaks")], [0], "hits of the breakpoint under the pc")
+    host.kvmdbg.text("delete", brk["number"])
+    if host.args.arch != "arm64":
+        return
+    host.kvmdbg.text("until", "cpu_do_idle", *cpu)
+    for _ in range(20):
+        step = host.run("step")["steps"][0]
+        if step["insn"].startswith("wfi"):
+            break
+    expect_equal(step["insn"], "wfi", "idle")
+    # What it waits for is there, or the CPU is woken; then QEMU's step ends behind the next instruction.
+    behind = [number(row["pc"]) for row in host.run("step", 2)["steps"]]
+    expect(number(step["pc"]) not in behind and behind[0] != behind[1], f"{behind}")
+
+
 # ldxr x0, [x1]; add x0, x0, #1; stxr w2, x0, [x1]; cbnz w2, the first; nop
 EXCLUSIVE = bytes.fromhex("207c5fc8 00040091 207c02c8 a2ffff35 1f2003d5")
 
@@ -442,7 +464,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (round_trip, changes, functions, conditions, refusals, exclusive, rules, guests_address, code, vectors,
+        for case in (round_trip, changes, functions, conditions, refusals, at_rest, exclusive, rules, guests_address, code, vectors,
                      system_registers, goes_on):
             tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
     finally:

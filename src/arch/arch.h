@@ -324,8 +324,10 @@ struct KdArch {
 	const char *break_word, *return_word;
 	/* TRUE: the instruction of `len` bytes is one that the kernel puts where nothing is. */
 	gboolean (*nop_at) (const uint8_t *code, size_t len);
-	const char *fence_word;   /* in front of an indirect branch; NULL: never */
-	const char *ftrace_entry; /* what it writes in front; NULL: nothing */
+	const char *fence_word;    /* in front of an indirect branch; NULL: never */
+	const char *ftrace_entry;  /* what it writes in front; NULL: nothing */
+	const char *lock_prefixes; /* bytes: of a locked instruction, and what does nothing; NULL:
+				      none */
 	/* Where functions may jump instead of a return, and the variable that says where now. */
 	const char *return_thunk, *return_thunk_pointer;
 	/*

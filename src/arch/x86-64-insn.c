@@ -101,10 +101,14 @@ kd_x86_64_branch_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *r
 	return FALSE;
 }
 
-/* FF /4, whatever its operand. */
+/* FF /4, whatever its operand; behind REX where that is one of the upper registers. */
 gboolean
 kd_x86_64_indirect_jump_at (const uint8_t *code, size_t len)
 {
+	if (len >= 3 && (code[0] & 0xf0) == 0x40) {
+		code++;
+		len--;
+	}
 	return len >= 2 && code[0] == OPCODE_GROUP5 && (code[1] >> 3 & 7) == 4;
 }
 

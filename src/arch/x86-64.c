@@ -309,6 +309,7 @@ const KdArch kd_arch_x86_64 = {
 	.const_ptr_len = 8,
 	.const_shift_len = 1,
 	.const_at = kd_x86_64_const_at,
+	.lock_prefixes = "\xf0\x3e",
 	.return_thunk = "__x86_return_thunk",
 	.return_thunk_pointer = "x86_return_thunk",
 	.monitor_command = "info registers -a",

@@ -322,10 +322,10 @@ check_call (Check *check)
 static gboolean
 check_lock (Check *check)
 {
-	g_auto (KdPatchInsn) insn = {0};
+	const char *prefixes = check->kernel->arch->lock_prefixes;
 
-	return insn_at (check, check->now, 0, &insn) && insn.len == check->site->len &&
-	       memcmp (check->now + 1, check->file + 1, check->site->len - 1U) == 0;
+	return prefixes && memchr (prefixes, check->now[0], strlen (prefixes)) &&
+	       memchr (prefixes, check->file[0], strlen (prefixes));
 }
 
 /*

@@ -350,7 +350,7 @@ static const struct {
 	{"__call_sites", "__call_sites_end", NULL, KD_PATCH_CALL, FALSE},
 	{"__ibt_endbr_seal", "__ibt_endbr_seal_end", NULL, KD_PATCH_ENDBR, FALSE},
 	{"__hyp_reloc_begin", "__hyp_reloc_end", NULL, KD_PATCH_HYP, FALSE, 8},
-	{"__smp_locks", "__smp_locks_end", NULL, KD_PATCH_LOCK, FALSE},
+	{"__smp_locks", "__smp_locks_end", NULL, KD_PATCH_LOCK, FALSE, 1},
 };
 
 static void
@@ -386,6 +386,7 @@ read_sections (KdKernel *kernel, KdPatchSites *sites, KdModule *module)
 		const char *name;
 		RecordsFunc read; /* NULL: places alone */
 		KdPatchKind kind;
+		unsigned len; /* 0: an instruction */
 	} rows[] = {
 		{".altinstructions", read_alternatives, KD_PATCH_ALTERNATIVE},
 		{".parainstructions", read_paravirt, KD_PATCH_PARAVIRT},
@@ -393,7 +394,7 @@ read_sections (KdKernel *kernel, KdPatchSites *sites, KdModule *module)
 		{".return_sites", NULL, KD_PATCH_RETURN},
 		{".call_sites", NULL, KD_PATCH_CALL},
 		{".ibt_endbr_seal", NULL, KD_PATCH_ENDBR},
-		{".smp_locks", NULL, KD_PATCH_LOCK},
+		{".smp_locks", NULL, KD_PATCH_LOCK, 1},
 	};
 	const GArray *all = kd_module_placed (module, FALSE, NULL);
 
@@ -410,7 +411,7 @@ read_sections (KdKernel *kernel, KdPatchSites *sites, KdModule *module)
 			if (!read_table (kernel, &table, placed->addr, placed->size, TRUE, &error))
 				kd_patch_sites_miss (sites, kd_module_name (module), error);
 			else if (!rows[k].read)
-				read_places (kernel, sites, &table, rows[k].kind, 0, 0);
+				read_places (kernel, sites, &table, rows[k].kind, rows[k].len, 0);
 			else {
 				rows[k].read (kernel, sites, &table, &error);
 				if (error)

@@ -31,7 +31,8 @@ class Host:
     def __init__(self, args):
         self.temp = tempfile.TemporaryDirectory(prefix="kvmdbg-text.")
         more = self.add_module(args) if args.arch in MODULES else {}
-        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None, **more)
+        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None, smp=args.smp,
+                                     append=args.append, **more)
         self.kvmdbg = harness.Kvmdbg(args.build)
         if more:
             self.machine.output(f"insmod /modules/{MODULES[args.arch]}.ko")
@@ -220,6 +221,8 @@ def main():
     parser.add_argument("--kernel", default="6.1")
     parser.add_argument("--qemu", default="7.2")
     parser.add_argument("--mode", default=None)
+    parser.add_argument("--append", default="", help="more of the kernel's command line")
+    parser.add_argument("--smp", type=int, default=2)
     parser.add_argument("--only", help="only cases whose name matches")
     args = parser.parse_args()
     tap = harness.Tap(args.only)

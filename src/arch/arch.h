@@ -354,6 +354,8 @@ struct KdArch {
 	/* Sections of a module where its loader puts them; NULL-terminated; NULL: none. */
 	const char *const *veneer_sections;
 	const KdFeatureNames *feature_names; /* the kernel's; ends with symbol NULL; NULL: none */
+	/* Where the code begins and ends that is put in front of functions; NULL: none is. */
+	const char *call_thunk, *call_thunk_end;
 	/* An alternative's callback that writes nothing but such nops; NULL: there is none. */
 	const char *nops_callback;
 	/*

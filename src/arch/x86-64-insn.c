@@ -6,6 +6,7 @@
 
 #define OPCODE_CALL 0xe8
 #define OPCODE_JMP 0xe9
+#define PREFIX_CS 0x2e
 #define OPCODE_JMP_SHORT 0xeb
 #define OPCODE_GROUP5 0xff /* /2: near indirect call */
 
@@ -75,6 +76,11 @@ kd_x86_64_call_before (
 gboolean
 kd_x86_64_jump_at (const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target)
 {
+	/* Compilers put a CS prefix in front of jumps to thunks, so that there is room. */
+	if (len >= 6 && code[0] == PREFIX_CS && code[1] == OPCODE_JMP) {
+		*ret_target = addr + 6 + (uint64_t)(int64_t)s32_at (code + 2);
+		return TRUE;
+	}
 	if (len >= 5 && code[0] == OPCODE_JMP) {
 		*ret_target = addr + 5 + (uint64_t)(int64_t)s32_at (code + 1);
 		return TRUE;

@@ -107,6 +107,14 @@ is_named (KdKernel *kernel, uint64_t addr, const char *prefix)
 	       g_str_has_prefix (symbol.name, prefix);
 }
 
+/* To the function, or to the code in front of it that counts calls. */
+static gboolean
+leads_to (const Check *check, uint64_t target, uint64_t func)
+{
+	return target == func ||
+	       (check->kernel->arch->call_thunk && target < func && func - target <= PADDING_MAX);
+}
+
 /* --- the tracer --- */
 
 /* A module's call may not reach: where it goes in the end. */
@@ -235,10 +243,16 @@ check_static_call (Check *check)
 		!insn_at (check, check->now, 0, &insn))
 		return FALSE;
 	say (check, func ? "to" : "to nothing", func);
-	if (rest_is_nops (check, 0, FALSE) ||
-		(insn.is_return && rest_is_nops (check, insn.len, TRUE)))
+	if (!func && (rest_is_nops (check, 0, FALSE) ||
+			     (insn.is_return && rest_is_nops (check, insn.len, TRUE))))
 		return TRUE;
-	if (func && last_number (insn.text) == func)
+	if (func && leads_to (check, last_number (insn.text), func))
+		return TRUE;
+	/* A jump to nothing is a return, by the thunk where returns are; a conditional one's needs
+	 * an address in any case. */
+	if (!func && (symbol_points_to (kernel, kernel->arch->return_thunk_pointer,
+			      last_number (insn.text)) ||
+			     is_named (kernel, last_number (insn.text), "__static_call_return")))
 		return TRUE;
 	/* A call of what only returns 0 became one instruction that does (kernel/static_call.c). */
 	return is_named (kernel, func, "__static_call_return0") && !insn.is_call && !insn.is_jump &&
@@ -277,9 +291,8 @@ check_retpoline (Check *check)
 		if (!insn_at (check, check->now, at, &insn))
 			return FALSE;
 		if (insn.is_indirect || insn.is_jump || insn.is_call) {
-			if (!insn.is_indirect && is_function (check->kernel, insn.target) &&
-				!is_named (check->kernel, insn.target,
-					check->kernel->arch->thunk_prefix))
+			if (!insn.is_indirect && !is_named (check->kernel, insn.target,
+							 check->kernel->arch->thunk_prefix))
 				return FALSE;
 			branches++;
 			dead = insn.is_jump || !insn.is_call;
@@ -315,8 +328,7 @@ check_call (Check *check)
 
 	if (!insn_at (check, check->now, 0, &now) || !insn_at (check, check->file, 0, &file))
 		return FALSE;
-	return now.is_call && file.is_call && now.target < file.target &&
-	       file.target - now.target <= PADDING_MAX;
+	return now.is_call && file.is_call && leads_to (check, now.target, file.target);
 }
 
 static gboolean
@@ -346,7 +358,7 @@ is_direct_of (Check *check)
 	if (!now.is_call || !kd_kernel_read_ptr (check->kernel, file.operand, &func, NULL))
 		return FALSE;
 	say (check, "calls", func);
-	return now.target == func && rest_is_nops (check, now.len, FALSE);
+	return leads_to (check, now.target, func) && rest_is_nops (check, now.len, FALSE);
 }
 
 /* --- alternatives --- */
@@ -361,9 +373,14 @@ is_thunk_of (Check *check, const KdPatchInsn *now, const KdPatchInsn *want)
 		return FALSE;
 	if (is_named (check->kernel, want->target, prefix))
 		return now->is_indirect;
+	if (want->is_call && now->is_call)
+		return leads_to (check, now->target, want->target);
 	return want->is_jump &&
 	       is_named (check->kernel, want->target, check->kernel->arch->return_thunk) &&
-	       now->is_return;
+	       (now->is_return ||
+		       (now->is_jump &&
+			       symbol_points_to (check->kernel,
+				       check->kernel->arch->return_thunk_pointer, now->target)));
 }
 
 /* TRUE: memory has the code `want`, but for what does nothing. */
@@ -460,6 +477,20 @@ check_callback (Check *check)
 	return TRUE;
 }
 
+/* Where there was nothing; a copy of what `target` has. */
+static gboolean
+check_thunk (Check *check)
+{
+	Check before = *check;
+	uint8_t want[KD_INSN_BYTES_MAX];
+
+	before.now = check->file;
+	return check->site->len <= sizeof want && rest_is_nops (&before, 0, FALSE) &&
+	       kd_kernel_read (check->kernel, kd_addr_kernel (check->site->target), want,
+		       check->site->len, NULL) &&
+	       is_code (check, want, check->site->len, check->site->target);
+}
+
 /* As wide as its variable, or narrower. */
 static gboolean
 check_const (Check *check)
@@ -516,6 +547,7 @@ static gboolean (*const checks[KD_PATCH_NR_KINDS]) (Check *check) = {
 	[KD_PATCH_LOCK] = check_lock,
 	[KD_PATCH_CONST] = check_const,
 	[KD_PATCH_HYP] = check_hyp,
+	[KD_PATCH_THUNK] = check_thunk,
 	[KD_PATCH_POKE] = check_poke,
 };
 

@@ -16,7 +16,7 @@
 static const char *const kind_names[KD_PATCH_NR_KINDS] = {"ftrace", "ftrace ops", "ftrace entry",
 	"jump label", "alternative", "alternative callback", "static call", "kprobe", "paravirt",
 	"retpoline", "return thunk", "call depth", "endbr", "lock prefix", "runtime constant",
-	"hyp address", "text poke"};
+	"hyp address", "call thunk", "text poke"};
 
 const char *
 kd_patch_kind_name (KdPatchKind kind)

@@ -22,6 +22,7 @@ typedef struct {
 	uint8_t *now, *file;
 	gboolean has_relocations;    /* in the file */
 	uint64_t percpu, percpu_end; /* link time; equal: none */
+	uint64_t thunk, thunk_len;   /* KdArch.call_thunk; length 0: none */
 	KdTextFunc func;
 	void *data;
 	KdTextCounts *counts;
@@ -211,29 +212,55 @@ tell (Audit *audit, KdTextDifference *difference, size_t at, size_t end)
 		audit->func (difference, audit->data);
 }
 
+/* Behind the site when it explains what is there; 0: it does not. */
+static size_t
+try_site (Audit *audit, const KdPatchSite *site)
+{
+	g_autofree char *words = NULL;
+	KdTextDifference difference = {.cause = KD_TEXT_PATCHED, .kind = site->kind};
+	size_t start = (size_t)(site->addr - audit->start);
+	const KdPatchBytes bytes = {
+		site, audit->now + start, audit->file + start, audit->len - start};
+
+	/* It may begin or end in front of or behind the range. */
+	if (site->addr < audit->start || audit->len - start < site->len ||
+		!kd_patch_site_allows (audit->kernel, &bytes, &words))
+		return 0;
+	difference.words = words;
+	tell (audit, &difference, start, start + site->len);
+	return start + site->len;
+}
+
 /* Behind the site that explains the other byte at `at`; 0: none does. */
 static size_t
 behind_patched (Audit *audit, size_t at)
 {
 	uint64_t addr = audit->start + at;
+	size_t end = 0;
 	int i;
 
-	for (unsigned from = 0; (i = kd_patch_sites_next (audit->sites, addr, from)) >= 0;
-		from = (unsigned)i + 1) {
-		const KdPatchSite *site = kd_patch_site (audit->sites, (unsigned)i);
-		g_autofree char *words = NULL;
-		KdTextDifference difference = {.cause = KD_TEXT_PATCHED, .kind = site->kind};
-		size_t start = (size_t)(site->addr - audit->start);
-		const KdPatchBytes bytes = {
-			site, audit->now + start, audit->file + start, audit->len - start};
+	for (unsigned from = 0; !end && (i = kd_patch_sites_next (audit->sites, addr, from)) >= 0;
+		from = (unsigned)i + 1)
+		end = try_site (audit, kd_patch_site (audit->sites, (unsigned)i));
+	return end;
+}
 
-		/* It may begin or end in front of or behind the range. */
-		if (site->addr < audit->start || audit->len - start < site->len ||
-			!kd_patch_site_allows (audit->kernel, &bytes, &words))
-			continue;
-		difference.words = words;
-		tell (audit, &difference, start, start + site->len);
-		return start + site->len;
+/* The same for the room in front of a function, which may hold code that no table names. */
+static size_t
+behind_thunk (Audit *audit, size_t at)
+{
+	for (uint64_t i = 1; i <= audit->thunk_len; i++) {
+		uint64_t function = audit->start + at + i;
+		const KdPatchSite site = {.kind = KD_PATCH_THUNK,
+			.addr = function - audit->thunk_len,
+			.len = (uint16_t)audit->thunk_len,
+			.target = audit->thunk};
+		KdKernelSymbol symbol;
+		size_t end;
+
+		if (kd_kernel_symbol_at (audit->kernel, function, &symbol) &&
+			symbol.addr == function && (end = try_site (audit, &site)))
+			return end;
 	}
 	return 0;
 }
@@ -277,7 +304,8 @@ compare (Audit *audit)
 			KdTextDifference difference = {.cause = KD_TEXT_RELOCATED};
 
 			tell (audit, &difference, end - WORD, end);
-		} else if ((end = behind_patched (audit, at)) <= at)
+		} else if ((end = behind_patched (audit, at)) <= at &&
+			   (end = behind_thunk (audit, at)) <= at)
 			end = add_unexplained (audit, at);
 		at = end;
 	}
@@ -320,6 +348,7 @@ kd_text_audit (KdKernel *kernel, uint64_t start, uint64_t end, KdTextFunc func, 
 {
 	g_auto (Audit) audit = {
 		.kernel = kernel, .start = start, .func = func, .data = data, .counts = counts};
+	KdKernelSymbol thunk, thunk_end;
 
 	if (end <= start || end - start > TEXT_MAX) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE, "no range of code");
@@ -335,6 +364,13 @@ kd_text_audit (KdKernel *kernel, uint64_t start, uint64_t end, KdTextFunc func, 
 		!kd_kernel_read (kernel, kd_addr_kernel (start), audit.now, audit.len, error))
 		return FALSE;
 	audit.sites = kd_kernel_patch_sites (kernel);
+	if (kernel->arch->call_thunk &&
+		kd_kernel_symbol (kernel, kernel->arch->call_thunk, &thunk) &&
+		kd_kernel_symbol (kernel, kernel->arch->call_thunk_end, &thunk_end) &&
+		thunk_end.addr - thunk.addr <= KD_INSN_BYTES_MAX) {
+		audit.thunk = thunk.addr;
+		audit.thunk_len = thunk_end.addr - thunk.addr;
+	}
 	counts->bytes += audit.len;
 	compare (&audit);
 	return TRUE;

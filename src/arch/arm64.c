@@ -307,19 +307,26 @@ static unsigned
 exclusive_ends (const uint8_t code[KD_EXCLUSIVE_BYTES], uint64_t addr,
 	uint64_t ret_ends[KD_EXCLUSIVE_ENDS_MAX])
 {
-	unsigned nr = 1;
+	uint64_t targets[KD_EXCLUSIVE_ENDS_MAX - 1];
+	unsigned nr_targets = 0, nr = 0;
 
 	for (unsigned at = 4; at < KD_EXCLUSIVE_BYTES; at += 4) {
 		KdArm64Insn insn;
 
+		if (is_store_exclusive (insn_at (code + at))) {
+			ret_ends[nr++] = addr + at + 4;
+			/* A branch that stays inside comes to the store all the same. */
+			for (unsigned i = 0; i < nr_targets; i++)
+				if (targets[i] <= addr || targets[i] > addr + at + 4)
+					ret_ends[nr++] = targets[i];
+			return nr;
+		}
 		kd_arm64_decode (insn_at (code + at), addr + at, &insn);
 		switch (insn.kind) {
 		case KD_ARM64_BRANCH_MAYBE:
-			if (nr == KD_EXCLUSIVE_ENDS_MAX)
+			if (nr_targets == G_N_ELEMENTS (targets))
 				return 0;
-			/* One that stays inside comes to the store all the same. */
-			if (insn.target <= addr || insn.target > addr + at)
-				ret_ends[nr++] = insn.target;
+			targets[nr_targets++] = insn.target;
 			break;
 		case KD_ARM64_B:
 		case KD_ARM64_BL:
@@ -331,10 +338,6 @@ exclusive_ends (const uint8_t code[KD_EXCLUSIVE_BYTES], uint64_t addr,
 			return 0;
 		default:
 			break;
-		}
-		if (is_store_exclusive (insn_at (code + at))) {
-			ret_ends[0] = addr + at + 4;
-			return nr;
 		}
 	}
 	return 0;

@@ -157,14 +157,18 @@ syndrome_to_string (uint64_t syndrome, const char **ret_class)
 
 /* --- stepping --- */
 
-/* arch/x86/include/asm/nops.h: what ftrace puts in the place of a call. */
+/* NOPs of several bytes, 0F 1F /0 with or without 66: what is left of a call of ftrace, and of an
+ * ENDBR. */
 static gboolean
 trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
 {
-	static const uint8_t nop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+	static const uint8_t displacement[] = {0, 1, 4, 0};
+	unsigned prefix = code[0] == 0x66, mod = code[prefix + 2] >> 6, rm = code[prefix + 2] & 7;
 
-	*ret_insn = (KdTrivialInsn){.size = sizeof nop5};
-	return memcmp (code, nop5, sizeof nop5) == 0;
+	*ret_insn = (KdTrivialInsn){
+		.size = prefix + 3 + displacement[mod] + (rm == 4) + (mod == 0 && rm == 5 ? 4 : 0)};
+	return code[prefix] == 0x0f && code[prefix + 1] == 0x1f &&
+	       (code[prefix + 2] >> 3 & 7) == 0 && mod != 3 && (mod != 0 || rm != 4);
 }
 
 static const char *const step_regs[] = {

@@ -85,6 +85,8 @@ static gboolean
 find_name (const KdSysregs *sysregs, const GArray *known, const char *word, gint64 el,
 	GArray *wanted, GError **error)
 {
+	g_autoptr (GHashTable) offered =
+		g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
 	g_autoptr (KdNearest) nearest = NULL;
 	g_autofree char *hint = NULL;
 	guint before = wanted->len;
@@ -109,8 +111,17 @@ find_name (const KdSysregs *sysregs, const GArray *known, const char *word, gint
 		return FALSE;
 	}
 	nearest = kd_nearest_new (word);
-	for (guint i = 0; i < known->len; i++)
-		kd_nearest_offer (nearest, g_array_index (known, Known, i).name);
+	for (guint i = 0; i < known->len; i++) {
+		const char *name = g_array_index (known, Known, i).name;
+		const char *last = strchr (word, '_') ? NULL : strrchr (name, '_');
+		g_autofree char *stem = last ? g_strndup (name, (gsize)(last - name)) : NULL;
+		gboolean bare = stem && sysregs->is_level_of (name, stem);
+		char *offer = g_strdup (bare ? stem : name);
+
+		/* A bare name is of each level: to be offered once. */
+		if (g_hash_table_add (offered, offer))
+			kd_nearest_offer (nearest, offer);
+	}
 	hint = kd_nearest_hint (nearest);
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
 		"sysregs: no system register “%s”%s", word, hint);

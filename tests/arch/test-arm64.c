@@ -427,6 +427,77 @@ test_pac (void)
 	g_assert_cmphex (kd_arch_arm64.pac_mask (52), ==, 0xff70000000000000ULL);
 }
 
+static const struct {
+	const char *name;
+	uint32_t word;
+	const char *to, *from;
+	gboolean is;
+} trivial[] = {
+	{"nop", 0xd503201f, NULL, NULL, TRUE},
+	{"mov x9, x30", 0xaa1e03e9, "x9", "x30", TRUE},
+	{"mov x0, xzr", 0xaa1f03e0, NULL, NULL, FALSE},
+	{"mov w9, w30", 0x2a1e03e9, NULL, NULL, FALSE},
+	{"orr x9, x1, x30", 0xaa1e0029, NULL, NULL, FALSE},
+	{"paciasp", 0xd503233f, NULL, NULL, FALSE},
+	{"bti c", 0xd503245f, NULL, NULL, FALSE},
+};
+
+static void
+test_trivial (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (trivial); i++) {
+		uint32_t words[2] = {GUINT32_TO_LE (trivial[i].word), 0};
+		KdTrivialInsn insn;
+
+		g_test_message ("%s", trivial[i].name);
+		g_assert_cmpint (kd_arch_arm64.trivial_insn ((const uint8_t *)words, &insn), ==,
+			trivial[i].is);
+		if (!trivial[i].is)
+			continue;
+		g_assert_cmpuint (insn.size, ==, 4);
+		g_assert_cmpstr (insn.to, ==, trivial[i].to);
+		g_assert_cmpstr (insn.from, ==, trivial[i].from);
+	}
+}
+
+#define LDXR 0xc85f7c20u /* ldxr x0, [x1] */
+#define NOPS 0xd503201fu, 0xd503201fu, 0xd503201fu, 0xd503201fu
+
+static const struct {
+	const char *name;
+	uint32_t words[KD_EXCLUSIVE_BYTES / 4];
+	unsigned nr;
+	uint64_t ends[KD_EXCLUSIVE_ENDS_MAX];
+} exclusive[] = {
+	{"to the store", {LDXR, 0x91000400, 0xc8027c20}, 1, {0x100c}},
+	/* A compare that fails goes out of it, one that stays inside comes to the store. */
+	{"with ways out", {LDXR, 0x54000061, 0xb4000040, 0x54000061, 0xc8027c20}, 2,
+		{0x1014, 0x1018}},
+	{"of pairs", {0xc87f0420, 0xc8220420}, 1, {0x1008}},
+	{"no store", {LDXR, NOPS, NOPS, NOPS}, 0, {0}},
+	{"a call", {LDXR, 0x94000002, 0xc8027c20}, 0, {0}},
+	{"casp is no store", {LDXR, 0x48207c82, 0xd65f03c0}, 0, {0}},
+};
+
+static void
+test_exclusive (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (exclusive); i++) {
+		uint64_t ends[KD_EXCLUSIVE_ENDS_MAX];
+		uint8_t code[KD_EXCLUSIVE_BYTES];
+		unsigned nr;
+
+		for (size_t k = 0; k < G_N_ELEMENTS (exclusive[i].words); k++)
+			for (unsigned b = 0; b < 4; b++)
+				code[4 * k + b] = (uint8_t)(exclusive[i].words[k] >> 8 * b);
+		nr = kd_arch_arm64.exclusive_ends (code, 0x1000, ends);
+		g_test_message ("%s", exclusive[i].name);
+		g_assert_cmpuint (nr, ==, exclusive[i].nr);
+		for (unsigned k = 0; k < nr; k++)
+			g_assert_cmphex (ends[k], ==, exclusive[i].ends[k]);
+	}
+}
+
 int
 main (int argc, char **argv)
 {
@@ -443,5 +514,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/arm64/bits", test_bits);
 	g_test_add_func ("/arm64/sysregs", test_sysregs);
 	g_test_add_func ("/arm64/sysreg-values", test_sysreg_values);
+	g_test_add_func ("/arm64/trivial", test_trivial);
+	g_test_add_func ("/arm64/exclusive", test_exclusive);
 	return g_test_run();
 }

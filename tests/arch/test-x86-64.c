@@ -566,6 +566,38 @@ test_sysregs (void)
 	g_assert_cmphex (value, ==, 0x202);
 }
 
+static const struct {
+	const char *name;
+	uint8_t code[KD_TRIVIAL_INSN_MAX];
+	unsigned size; /* 0: none */
+} trivial[] = {
+	{"ftrace's nop", {0x0f, 0x1f, 0x44, 0x00, 0x00, 0x55}, 5},
+	{"of an ENDBR", {0x66, 0x0f, 0x1f, 0x00, 0xe8}, 4},
+	{"of 3 bytes", {0x0f, 0x1f, 0x00, 0x55}, 3},
+	{"of 7 bytes", {0x0f, 0x1f, 0x80, 0x00, 0x00, 0x00, 0x00, 0x55}, 7},
+	{"of 8 bytes", {0x0f, 0x1f, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00}, 8},
+	{"a call", {0xe8, 0x00, 0x00, 0x00, 0x00}, 0},
+	{"endbr64", {0xf3, 0x0f, 0x1e, 0xfa}, 0},
+	{"0F 1F /1", {0x0f, 0x1f, 0x48, 0x00}, 0},
+	{"0F 18", {0x0f, 0x18, 0x44, 0x00, 0x00}, 0},
+};
+
+static void
+test_trivial (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (trivial); i++) {
+		KdTrivialInsn insn;
+		gboolean is = kd_arch_x86_64.trivial_insn (trivial[i].code, &insn);
+
+		g_test_message ("%s", trivial[i].name);
+		g_assert_cmpint (is, ==, trivial[i].size != 0);
+		if (!is)
+			continue;
+		g_assert_cmpuint (insn.size, ==, trivial[i].size);
+		g_assert_null (insn.to);
+	}
+}
+
 int
 main (int argc, char **argv)
 {
@@ -583,5 +615,6 @@ main (int argc, char **argv)
 	g_test_add_func ("/x86-64/vector-base", test_vector_base);
 	g_test_add_func ("/x86-64/calls", test_calls);
 	g_test_add_func ("/x86-64/jumps", test_jumps);
+	g_test_add_func ("/x86-64/trivial", test_trivial);
 	return g_test_run();
 }

@@ -159,6 +159,11 @@ typedef struct {
 	KdInsnKind kind;
 } KdInsnWord;
 
+/* An instruction as the disassembler writes it, and as the manual does. */
+typedef struct {
+	const char *text, *name;
+} KdInsnName;
+
 #define KD_GATE_BYTES_MAX 16
 
 /* Tables of exception vectors. */
@@ -287,6 +292,7 @@ struct KdArch {
 		const uint8_t code[KD_CALL_BYTES_MAX], uint64_t return_addr, KdCall *ret_call);
 	/* What <capstone.h> calls it. */
 	int disasm_arch, disasm_mode;
+	const KdInsnName *insn_names; /* ends with text NULL; NULL: none */
 	/*
 	 * What the CPU says of an exception, in words (ESR_ELx; x86's error code of a page fault):
 	 * new string. *ret_class: its kind alone, static; NULL: the CPU's number has none.

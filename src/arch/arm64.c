@@ -344,6 +344,28 @@ exclusive_ends (const uint8_t code[KD_EXCLUSIVE_BYTES], uint64_t addr,
 }
 
 /* As capstone spells them. */
+/* Hints that capstone 4 has no names for: Arm ARM C6.2, HINT. */
+static const KdInsnName insn_names[] = {
+	{"hint #0x7", "xpaclri"},
+	{"hint #0x10", "esb"},
+	{"hint #0x12", "tsb csync"},
+	{"hint #0x14", "csdb"},
+	{"hint #0x16", "clrbhb"},
+	{"hint #0x18", "paciaz"},
+	{"hint #0x19", "paciasp"},
+	{"hint #0x1a", "pacibz"},
+	{"hint #0x1b", "pacibsp"},
+	{"hint #0x1c", "autiaz"},
+	{"hint #0x1d", "autiasp"},
+	{"hint #0x1e", "autibz"},
+	{"hint #0x1f", "autibsp"},
+	{"hint #0x20", "bti"},
+	{"hint #0x22", "bti c"},
+	{"hint #0x24", "bti j"},
+	{"hint #0x26", "bti jc"},
+	{NULL},
+};
+
 static const KdInsnWord insn_words[] = {
 	{"bl", KD_INSN_CALL},
 	{"blr", KD_INSN_CALL},
@@ -510,6 +532,7 @@ const KdArch kd_arch_arm64 = {
 	.trivial_insn = trivial_insn,
 	.exclusive_ends = exclusive_ends,
 	.step_regs = step_regs,
+	.insn_names = insn_names,
 	.insn_words = insn_words,
 	.ftrace_before = 4,
 	.ftrace_len = 4,

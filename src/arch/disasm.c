@@ -48,6 +48,12 @@ kd_disassemble (const KdArch *arch, const uint8_t *code, size_t len, uint64_t ad
 		return NULL;
 	text = insn->op_str[0] ? g_strdup_printf ("%s %s", insn->mnemonic, insn->op_str)
 			       : g_strdup (insn->mnemonic);
+	for (const KdInsnName *name = arch->insn_names; name && name->text; name++)
+		if (strcmp (text, name->text) == 0) {
+			g_free (text);
+			text = g_strdup (name->name);
+			break;
+		}
 	if (ret_len)
 		*ret_len = insn->size;
 	cs_free (insn, 1);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "arch/arch.h"
+#include "arch/disasm.h"
 
 /* What kernels write into their own code; words as binutils assembles them. */
 
@@ -163,6 +164,24 @@ test_veneer (void)
 	g_assert_cmphex (target, ==, 7);
 }
 
+static void
+test_names (void)
+{
+	static const struct {
+		uint32_t insn;
+		const char *text;
+	} rows[] = {{0xd503233f, "paciasp"}, {0xd50323bf, "autiasp"}, {0xd503221f, "esb"},
+		{0xd503245f, "bti c"}, {0xd50320ff, "xpaclri"}, {0xd503201f, "nop"}};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		uint32_t insn = GUINT32_TO_LE (rows[i].insn);
+		g_autofree char *text =
+			kd_disassemble (&kd_arch_arm64, (const uint8_t *)&insn, 4, 0, NULL);
+
+		g_assert_cmpstr (text, ==, rows[i].text);
+	}
+}
+
 int
 main (int argc, char **argv)
 {
@@ -181,5 +200,6 @@ main (int argc, char **argv)
 	g_test_add_func ("/patch/relocate", test_relocate);
 	g_test_add_func ("/patch/relocate-arm64", test_relocate_arm64);
 	g_test_add_func ("/patch/veneer", test_veneer);
+	g_test_add_func ("/patch/names", test_names);
 	return g_test_run();
 }

@@ -26,6 +26,21 @@ kind_name (KdBreakKind kind)
 	return "breakpoint";
 }
 
+/* Why it is of this kind, where nobody asked for that. */
+static const char *
+why_kind (KdSession *session, const KdBreak *brk)
+{
+	if (brk->chosen)
+		return "KVM: another would be an instruction in the kernel's text, which the "
+		       "kernel patches";
+	if (brk->kind == KD_BREAK_SOFTWARE &&
+		g_strcmp0 (kd_target_qemu_info (session->target).accel, "kvm") == 0)
+		return "KVM, no breakpoint register is left: an instruction in memory, lost when "
+		       "the kernel "
+		       "patches its text there";
+	return NULL;
+}
+
 JsonObject *
 kd_breaks_json (KdSession *session, const KdBreak *brk)
 {
@@ -40,6 +55,7 @@ kd_breaks_json (KdSession *session, const KdBreak *brk)
 	if (brk->kind != KD_BREAK_SOFTWARE && brk->kind != KD_BREAK_HARDWARE)
 		kd_json_set_uint (obj, "len", brk->len);
 	kd_json_set_uint (obj, "hits", brk->hits);
+	kd_json_set_string (obj, "why", why_kind (session, brk));
 	kd_json_set_string (obj, "text", brk->text);
 	kd_break_rules_add_json (session, brk->number, obj);
 	return obj;
@@ -194,7 +210,7 @@ render (JsonNode *result, KdText *text)
 	}
 	kd_text_table_begin (text, headings);
 	for (guint i = 0; i < nr; i++) {
-		const char *kind = NULL, *addr = NULL, *symbol = NULL, *given = NULL;
+		const char *kind = NULL, *addr = NULL, *symbol = NULL, *given = NULL, *why = NULL;
 		g_autofree char *rule = NULL;
 		gint64 number = 0, hits = 0;
 		JsonObject *obj = NULL;
@@ -214,7 +230,13 @@ render (JsonNode *result, KdText *text)
 		kd_text_table_cellf (text, KD_STYLE_NUMBER, "%" PRId64, hits);
 		kd_text_table_cell (text, KD_STYLE_PLAIN, given);
 		rule = describe_rule (obj);
-		kd_text_table_cell (text, KD_STYLE_DIM, rule);
+		kd_json_get_string (obj, "why", FALSE, &why, NULL);
+		if (why) {
+			g_autofree char *both = g_strconcat (rule, *rule ? "; " : "", why, NULL);
+
+			kd_text_table_cell (text, KD_STYLE_DIM, both);
+		} else
+			kd_text_table_cell (text, KD_STYLE_DIM, rule);
 		kd_text_table_end_row (text);
 	}
 	kd_text_table_end (text);

@@ -70,9 +70,11 @@ insert (KdTarget *target, KdBreak *point, GError **error)
 {
 	if (point->kind == KD_BREAK_SOFTWARE && g_strcmp0 (target->accel, "kvm") == 0) {
 		point->kind = KD_BREAK_HARDWARE;
+		point->chosen = TRUE;
 		if (is_shared (target, point) || ask (target, TRUE, point, NULL))
 			return TRUE;
 		point->kind = KD_BREAK_SOFTWARE;
+		point->chosen = FALSE;
 	}
 	return is_shared (target, point) || ask (target, TRUE, point, error);
 }

@@ -262,6 +262,7 @@ typedef struct {
 	uint64_t va;
 	uint64_t len; /* watchpoints, bytes */
 	gboolean inserted;
+	gboolean chosen; /* a HARDWARE one where none was asked for, as this is KVM */
 	uint64_t hits;
 	const char *text; /* what the user wrote */
 } KdBreak;

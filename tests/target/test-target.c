@@ -461,6 +461,7 @@ test_breaks_kvm (gconstpointer data)
 	g_assert_no_error (error);
 	breaks = kd_target_breaks (target, &nr);
 	g_assert_cmpint (breaks[0].kind, ==, full ? KD_BREAK_SOFTWARE : KD_BREAK_HARDWARE);
+	g_assert_cmpint (breaks[0].chosen, ==, !full);
 	g_assert_cmpuint (fake_stub_count (stub, full ? "Z0,3000,4" : "Z1,3000,4"), ==, 1);
 	g_assert_cmpuint (fake_stub_breaks (stub), ==, 1);
 	g_assert_true (kd_target_break_delete (target, 1, &error));

@@ -148,6 +148,7 @@ typedef struct {
 typedef enum {
 	KD_INSN_OTHER,
 	KD_INSN_CALL,
+	KD_INSN_JUMP,        /* to a place that a register or memory has */
 	KD_INSN_SYSTEM,      /* may change one of KdArch.step_regs */
 	KD_INSN_RETURN,      /* from an exception: ERET, IRET */
 	KD_INSN_ENTER_GUEST, /* VMRUN, VMLAUNCH, VMRESUME: the next host instruction is behind it */
@@ -374,6 +375,9 @@ struct KdArch {
 	/* The VMID a CPU has loaded; FALSE: not readable. NULL: registers do not tell. */
 	gboolean (*vmid) (KdRegGetFunc get, void *data, unsigned *ret_vmid);
 
+	/* The register that code of this name jumps to, for calls that may not be indirect ones;
+	 * NULL: no such code. The function is NULL where there is none. */
+	const char *(*thunk_reg) (const char *symbol);
 	/*
 	 * TRUE: the instruction at the start of `code` does nothing but go on, or copy a register,
 	 * so that writing registers does the same. NULL: not known.

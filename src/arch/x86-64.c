@@ -157,6 +157,18 @@ syndrome_to_string (uint64_t syndrome, const char **ret_class)
 
 /* --- stepping --- */
 
+/* arch/x86/lib/retpoline.S: a thunk for each register, in an array that begins with RAX's. */
+static const char *
+thunk_reg (const char *symbol)
+{
+	static const char start[] = "__x86_indirect_thunk_";
+
+	if (!g_str_has_prefix (symbol, start) || strchr (symbol, '+'))
+		return NULL;
+	symbol += strlen (start);
+	return strcmp (symbol, "array") == 0 ? "rax" : symbol;
+}
+
 /* NOPs of several bytes, 0F 1F /0 with or without 66: what is left of a call of ftrace, and of an
  * ENDBR. */
 static gboolean
@@ -175,6 +187,7 @@ static const char *const step_regs[] = {
 	"cr0", "cr3", "cr4", "cr8", "efer", "fs_base", "gs_base", "k_gs_base", "cs", "ss", NULL};
 
 static const KdInsnWord insn_words[] = {
+	{"jmp", KD_INSN_JUMP},
 	{"call", KD_INSN_CALL},
 	{"lcall", KD_INSN_CALL},
 	{"mov cr", KD_INSN_SYSTEM},
@@ -300,6 +313,7 @@ const KdArch kd_arch_x86_64 = {
 	.insn_align = 1,
 	.irqs_off = irqs_off,
 	.vectors = &vectors,
+	.thunk_reg = thunk_reg,
 	.trivial_insn = trivial_insn,
 	.step_regs = step_regs,
 	.insn_words = insn_words,

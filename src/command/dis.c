@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "command/address.h"
 #include "command/memory.h"
+#include "kernel/expr.h"
 #include "kernel/patch-check.h"
 
 #define COUNT_DEFAULT 16
@@ -32,6 +33,7 @@ typedef struct {
 	uint64_t count;
 	uint64_t end; /* behind the function; 0: `count` ends it */
 	uint64_t pc;
+	unsigned cpu; /* whose pc that is */
 	gboolean has_pc;
 	JsonArray *insns;
 	uint64_t was_end;          /* behind vmlinux's last instruction that is another here */
@@ -174,6 +176,70 @@ add_sites (const Listing *listing, uint64_t addr, size_t len, JsonObject *insn)
 	}
 }
 
+/*
+ * The operand of an indirect call or jump as an expression of ours: “$x8”, “*(unsigned long *)($rbx
+ * + 0x348)”. NULL: not known. `next` is where the next instruction is.
+ */
+static char *
+operand_expr (const char *insn, uint64_t next)
+{
+	const char *at = strchr (insn, ' '), *bracket = strchr (insn, '[');
+	g_autoptr (GString) out = g_string_new (bracket ? "*(unsigned long *)(" : NULL);
+
+	/* A segment's base is nothing that expressions know. */
+	if (!at || strchr (insn, ':'))
+		return NULL;
+	for (at = bracket ? bracket + 1 : at + 1; *at && *at != ']' && *at != ','; at++) {
+		size_t len = strcspn (at, " +-*],");
+
+		if (g_str_has_prefix (at, "rip"))
+			g_string_append_printf (out, "0x%" PRIx64, next);
+		else if (g_ascii_isalpha (*at))
+			g_string_append_printf (out, "$%.*s", (int)len, at);
+		else {
+			g_string_append_len (out, at, len ? (gssize)len : 1);
+			len = MAX (len, 1);
+		}
+		at += MAX (len, 1) - 1;
+	}
+	if (bracket)
+		g_string_append_c (out, ')');
+	return g_string_free (g_steal_pointer (&out), FALSE);
+}
+
+/* Where an indirect call or jump at the pc will go: there registers are what the instruction will
+ * find. */
+static gboolean
+indirect_target (Listing *listing, const char *insn, uint64_t next, uint64_t *ret_target)
+{
+	KdInsnKind kind = kd_insn_kind (listing->arch, insn);
+	g_autofree char *expr = NULL;
+	KdObject object;
+
+	if (kind != KD_INSN_CALL && kind != KD_INSN_JUMP)
+		return FALSE;
+	expr = operand_expr (insn, next);
+	return expr &&
+	       kd_expr_eval_on (listing->session->target, listing->session->kernel, listing->cpu,
+		       expr, &object, NULL) &&
+	       kd_object_u64 (&object, ret_target, NULL);
+}
+
+/* What a call through a thunk leads to, where registers are what it will find. */
+static void
+add_thunk (Listing *listing, const char *symbol, JsonObject *insn)
+{
+	const char *reg = listing->arch->thunk_reg ? listing->arch->thunk_reg (symbol) : NULL;
+	g_autofree char *name = NULL;
+	uint64_t value;
+
+	if (!reg || !kd_target_reg_get (listing->session->target, listing->cpu, reg, &value, NULL))
+		return;
+	name = kd_kernel_symbolize (listing->session->kernel, value);
+	kd_json_set_hex (insn, "leads_to", value);
+	kd_json_set_string (insn, "leads_to_symbol", name);
+}
+
 static size_t
 add_insn (Listing *listing, uint64_t addr, const uint8_t *code, size_t len)
 {
@@ -191,12 +257,18 @@ add_insn (Listing *listing, uint64_t addr, const uint8_t *code, size_t len)
 	kd_json_set_string (obj, "bytes", bytes);
 	kd_json_set_string (obj, "insn", text);
 	kd_json_set_bool (obj, "pc", listing->has_pc && listing->pc == addr);
-	if (text && is_kernels && target_of (text, &target)) {
-		g_autofree char *name = kd_kernel_symbolize (kernel, target);
+	if (text && is_kernels &&
+		(target_of (text, &target) ||
+			(listing->has_pc && listing->pc == addr &&
+				indirect_target (listing, text, addr + insn_len, &target)))) {
+		g_autofree char *name = NULL;
 
+		name = kd_kernel_symbolize (kernel, target);
 		kd_json_set_hex (obj, "target", target);
 		kd_json_set_string (
 			obj, "target_symbol", g_str_has_prefix (name, "0x") ? NULL : name);
+		if (listing->has_pc && listing->pc == addr)
+			add_thunk (listing, name, obj);
 	}
 	if (is_kernels)
 		add_was (listing, addr, code, MIN (insn_len, len), obj);
@@ -268,6 +340,7 @@ find_start (Listing *listing, const char *text, GError **error)
 	KdKernelSymbol symbol;
 	KdCpuState state;
 
+	listing->cpu = cpu;
 	if (kd_target_state (session->target) == KD_TARGET_STOPPED)
 		listing->has_pc = kd_target_reg_get (
 			session->target, cpu, listing->arch->pc, &listing->pc, NULL);
@@ -349,7 +422,7 @@ static void
 render_insn (JsonObject *insn, KdText *text)
 {
 	const char *addr = "", *symbol = NULL, *words = NULL, *bytes = "", *target = NULL;
-	const char *file = NULL, *inlined = NULL, *was = NULL;
+	const char *file = NULL, *inlined = NULL, *was = NULL, *leads_to = NULL;
 	gboolean pc = FALSE;
 	gint64 line = 0;
 	JsonArray *sites = NULL;
@@ -359,6 +432,7 @@ render_insn (JsonObject *insn, KdText *text)
 	kd_json_get_string (insn, "insn", FALSE, &words, NULL);
 	kd_json_get_string (insn, "bytes", FALSE, &bytes, NULL);
 	kd_json_get_string (insn, "target_symbol", FALSE, &target, NULL);
+	kd_json_get_string (insn, "leads_to_symbol", FALSE, &leads_to, NULL);
 	kd_json_get_string (insn, "file", FALSE, &file, NULL);
 	kd_json_get_string (insn, "was", FALSE, &was, NULL);
 	kd_json_get_string (insn, "inlined", FALSE, &inlined, NULL);
@@ -379,6 +453,8 @@ render_insn (JsonObject *insn, KdText *text)
 		kd_text_printf (text, KD_STYLE_WARN, "\tnot known: %s", bytes);
 	if (target)
 		kd_text_printf (text, KD_STYLE_SYMBOL, "  <%s>", target);
+	if (leads_to)
+		kd_text_printf (text, KD_STYLE_SYMBOL, " → <%s>", leads_to);
 	if (was)
 		kd_text_printf (text, KD_STYLE_WARN, "  (patched; vmlinux: %s)", was);
 	if (kd_json_get_array (insn, "sites", FALSE, &sites, NULL) && sites)
@@ -415,11 +491,14 @@ const KdCommand kd_command_dis = {
 	.help = "Memory is read, and not the file: what the kernel has patched into itself "
 		"(ftrace, "
 		"jump labels, alternatives) shows as it runs. Source lines stand where they "
-		"change, and addresses in operands have their symbols. In braces: what the kernel "
+		"change, and addresses in operands have their symbols; an indirect call or jump "
+		"where "
+		"the CPU is has the place it will go to. In braces: what the kernel "
 		"may "
 		"patch there, and how that stands.\n\n"
 		"JSON: {space, insns: [{addr, symbol, bytes, insn (null: none), pc (it is where "
-		"the CPU is), target, target_symbol, was (what vmlinux has there, where that is "
+		"the CPU is), target, target_symbol, leads_to and leads_to_symbol (of a "
+		"thunk, at the pc), was (what vmlinux has there, where that is "
 		"another), sites: [{cause, detail, length}] (what the kernel may patch that begins "
 		"here), file, line, inlined}]}.",
 	.example = "dis\ndis kvm_vcpu_ioctl\ndis vectors+0x200 -n 8\ndis cpu:0:0x40000134",

@@ -157,6 +157,7 @@ look (KdStepper *stepper, gboolean all, GError **error)
 {
 	KdCpuState before = stepper->here.state;
 	uint8_t code[KD_INSN_BYTES_MAX];
+	gboolean quiet; /* what was executed changed none of step_regs */
 	size_t len;
 
 	kd_step_place_clear (&stepper->here);
@@ -165,7 +166,8 @@ look (KdStepper *stepper, gboolean all, GError **error)
 	if (!kd_target_reg_fetch_many (stepper->target, stepper->cpu, error))
 		return FALSE;
 	/* At EL0 the stack pointer is one of them. */
-	if (!all && stepper->last_kind == KD_INSN_OTHER && before.el > 0)
+	quiet = stepper->last_kind == KD_INSN_OTHER || stepper->last_kind == KD_INSN_JUMP;
+	if (!all && quiet && before.el > 0)
 		assume_regs (stepper);
 	if (!kd_target_reg_get (
 		    stepper->target, stepper->cpu, stepper->arch->pc, &stepper->here.pc, error))
@@ -173,8 +175,8 @@ look (KdStepper *stepper, gboolean all, GError **error)
 	stepper->here.state = stepper->kernel ? kd_kernel_cpu_state (stepper->kernel, stepper->cpu)
 					      : kd_target_cpu_state (stepper->target, stepper->cpu);
 	stepper->here.vector = vector_at (stepper, stepper->here.pc);
-	if (all || stepper->last_kind != KD_INSN_OTHER || stepper->here.vector ||
-		stepper->here.state.mode != before.mode || stepper->here.state.el != before.el)
+	if (all || !quiet || stepper->here.vector || stepper->here.state.mode != before.mode ||
+		stepper->here.state.el != before.el)
 		read_regs (stepper);
 	len = read_code (stepper, stepper->here.pc, code);
 	if (len && !stepper->here.insn)

@@ -286,6 +286,30 @@ def guests_address(host):
     host.kvmdbg.text("delete", brk["number"])
 
 
+def indirect(host):
+    """An indirect call at the pc is shown with where the next step goes."""
+    arm = host.args.arch == "arm64"
+    seen = []
+    # A vCPU's ioctl comes by here; the file's operations, or the table of system calls, have where it goes.
+    for name in ("invoke_syscall", "__arm64_sys_ioctl") if arm else ("__x64_sys_ioctl", "security_file_ioctl"):
+        for insn in host.kvmdbg.call("dis", name)["insns"]:
+            if not re.match("blr x" if arm else "call (r|qword)", insn["insn"] or "") and \
+               "_thunk_" not in (insn.get("target_symbol") or ""):
+                continue
+            if host.kvmdbg.run("until", insn["addr"], "--cpu", host.cpu, "--timeout-ms", 3000).status:
+                continue
+            shown = next(row for row in host.kvmdbg.call("dis")["insns"] if row["pc"])
+            expect_equal(shown["addr"], insn["addr"], "pc")
+            steps = [host.run("step")["steps"][0]]
+            expect_equal(shown.get("target"), steps[0]["pc"], f"{shown}")
+            if "leads_to" in shown:
+                steps = host.run("step", 8)["steps"]
+                expect(shown["leads_to"] in [step["pc"] for step in steps], f"{shown}: {steps}")
+            seen.append(shown.get("leads_to_symbol") or shown["target_symbol"])
+    expect(seen, "no indirect call on the way")
+    print(f"# indirect calls of {seen}")
+
+
 def code(host):
     """What `dis` shows is what memory has; what the kernel or somebody else has patched is marked."""
     arm = host.args.arch == "arm64"
@@ -314,6 +338,7 @@ def code(host):
     inside = host.kvmdbg.call("dis") if arm else host.kvmdbg.call("dis", f"vm:0:{pc}", "-n", 2)
     expect_equal((inside["space"], inside["insns"][0]["addr"]), (f"cpu:{host.cpu}" if arm else "vm:0", pc), "guest code")
     expect(all(insn["insn"] for insn in inside["insns"][:2]), f"{inside}")
+    indirect(host)
     # A byte changed by somebody.
     insn = [insn for insn in host.kvmdbg.call("dis", "panic")["insns"] if insn["insn"] and not insn.get("was")][10]
     nop = {4: "1f2003d5"}.get(len(insn["bytes"]) // 2) if arm else "90" * (len(insn["bytes"]) // 2)

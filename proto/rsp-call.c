@@ -305,7 +305,12 @@ parse_xfer (Rest *rest, KdRspCall *call)
 static gboolean
 parse_monitor (Rest *rest, KdRspCall *call)
 {
-	if (!take_hex_bytes (rest, call) || memchr (call->bytes->data, '\0', call->bytes->len))
+	if (!take_hex_bytes (rest, call))
+		return FALSE;
+	/* An empty array has no bytes at all. */
+	if (!call->bytes->len)
+		return TRUE;
+	if (memchr (call->bytes->data, '\0', call->bytes->len))
 		return FALSE;
 	g_string_append_len (call->text, (const char *)call->bytes->data, (gssize)call->bytes->len);
 	return TRUE;

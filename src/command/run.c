@@ -37,7 +37,7 @@ const KdCommand kd_command_run = {
 		"keep-on-failure\n"
 		"[collect] on-failure: commands, parted by “;”, whose texts are kept when a step "
 		"fails "
-		"(explain;bt -a;log)\n"
+		"(explain;bt -a;log; “dump ${artefacts}/vmcore” for a dump)\n"
 		"[step NAME], in this order, each one of: run, a kvmdbg command; wait, for "
 		"“console "
 		"REGEX”, “event NAME” (stopped, running, target-lost, since the last command) or "

@@ -2,6 +2,9 @@
 #include "target/target-private.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+#include "base/json.h"
 
 G_DEFINE_QUARK (kd - target - error - quark, kd_target_error)
 
@@ -86,6 +89,53 @@ kd_target_hmp (KdTarget *target, const char *command, GError **error)
 	if (!kd_target_check_stopped (target, error))
 		return NULL;
 	return kd_rsp_link_monitor (target->rsp, command, error);
+}
+
+/* --- a dump --- */
+
+#define DUMP_POLL_US (50 * 1000)
+
+/* TRUE: it has ended, well or with an error. */
+static gboolean
+dump_ended (KdQmpLink *qmp, GError **error)
+{
+	g_autoptr (JsonNode) reply = kd_qmp_link_call (qmp, "query-dump", NULL, error);
+	const char *status = NULL;
+
+	if (!reply || !kd_json_get_string (
+			      kd_json_node_object (reply, NULL), "status", TRUE, &status, error))
+		return TRUE;
+	if (strcmp (status, "failed") == 0)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE,
+			"QEMU could not write it (is there room?)");
+	return strcmp (status, "active") != 0;
+}
+
+gboolean
+kd_target_dump (KdTarget *target, const char *path, const char *format, GError **error)
+{
+	g_autofree char *protocol = g_strconcat ("file:", path, NULL);
+	KdQmpLink *qmp = kd_target_qmp_get (target, error);
+	JsonObject *args = json_object_new();
+	g_autoptr (JsonNode) reply = NULL;
+	GError *why = NULL;
+
+	kd_json_set_bool (args, "paging", FALSE);
+	/* In the background: asked in between, it can be cancelled here and needs no time limit. */
+	kd_json_set_bool (args, "detach", TRUE);
+	kd_json_set_string (args, "protocol", protocol);
+	kd_json_set_string (args, "format", format);
+	if (qmp)
+		reply = kd_qmp_link_call (qmp, "dump-guest-memory", args, &why);
+	else
+		json_object_unref (args);
+	while (reply && !dump_ended (qmp, &why) &&
+		!g_cancellable_set_error_if_cancelled (target->cancellable, &why))
+		g_usleep (DUMP_POLL_US);
+	kd_target_qmp_release (target);
+	if (why)
+		g_propagate_error (error, why);
+	return reply && !why;
 }
 
 /* --- what a CPU is at --- */

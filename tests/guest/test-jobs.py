@@ -172,7 +172,7 @@ def every_step(args):
 def what_fails(args):
     """A wrong expectation, a console that says nothing, a QEMU that ends: told, with what was collected."""
     with Run(args.build) as run:
-        job = MACHINE + ("[collect]\non-failure=bt -a;no-such-command\n"
+        job = MACHINE + ("[collect]\non-failure=bt -a;no-such-command;dump ${artefacts}/vmcore\n"
                          "[step one]\nrun=status\nexpect=$.ncpus == 17\n[step two]\nrun=status\n")
         out = run.run(run.write(job), status=FAILED)
         expect("# expected $.ncpus == 17; found “2”" in out, out)
@@ -180,6 +180,9 @@ def what_fails(args):
         names = {re.sub(r"^\d+-", "", path.name) for path in folder.iterdir()}
         expect({"bt--a.txt", "no-such-command.txt", "one.json", "console.log", "qemu.log"} <= names, f"{names}")
         expect("CPU" in next(folder.glob("*bt--a.txt")).read_text(), "backtraces")
+        with open(folder / "vmcore", "rb") as vmcore:
+            expect_equal(vmcore.read(4), b"\x7fELF", "the dump")
+        expect((folder / "vmcore").stat().st_size > 1 << 30, "the dump has not all of the memory")
         (run.dir / "bad.gdb").write_text("print no_such_thing\n", encoding="utf-8")
         out = run.run(run.write(MACHINE + "[step one]\ngdb=bad.gdb\n"), status=FAILED)
         expect("bad.gdb: gdb ended with status 1, wanted 0" in out, out)

@@ -8,6 +8,7 @@ The witnesses of what was written: QEMU's monitor on the same stop, and /proc in
 import argparse
 import pathlib
 import re
+import struct
 import sys
 
 sys.dont_write_bytecode = True
@@ -46,6 +47,46 @@ class Host:
     def register(self, cpu, name):
         part = self.monitor("info registers -a").split("CPU#")[cpu + 1]
         return int(re.search(rf"\b{name}=([0-9a-f]+)", part)[1], 16)
+
+
+# --- a dump ---
+
+def in_core(path, place, size):
+    """Bytes of a physical address, by the core file's headers."""
+    with open(path, "rb") as core:
+        head = core.read(64)
+        offset, step, count = struct.unpack("<Q", head[32:40])[0], *struct.unpack("<HH", head[54:58])
+        for n in range(count):
+            core.seek(offset + n * step)
+            kind, _, start, _, physical, length = struct.unpack("<IIQQQQ", core.read(40))
+            if kind == 1 and physical <= place < physical + length:
+                core.seek(start + place - physical)
+                return core.read(size)
+    return None
+
+
+def dump(host):
+    """The machine in a file, at any stop; what stands in the way is told, and leaves no file."""
+    path = host.kvmdbg.dir / "vmcore"
+    place = int(host.kvmdbg.call("translate", "linux_banner")["pa"], 0)
+    moved = []
+    for _ in range(6):
+        result = host.kvmdbg.call("dump", path)
+        expect_equal((result["file"], result["format"], result["size"]), (str(path), "elf", path.stat().st_size), "result")
+        moved.append(result["moved"])
+        # Also where QEMU's own headers are wrong, with CPUs whose vectors are not of one length.
+        expect_equal(in_core(path, place, 64), host.physical(place, 64), f"the banner, moved {moved}")
+        host.kvmdbg.refused(1, "is there already", "dump", path)
+        path.unlink()
+        host.kvmdbg.run("cont", "--timeout-ms", 50)
+        host.kvmdbg.text("stop")
+    print(f"# headers were wrong by {moved}")
+    host.kvmdbg.refused(2, "no format", "dump", "--format", "zip", path)
+    host.kvmdbg.refused(1, "No such file", "dump", host.kvmdbg.dir / "nowhere" / "vmcore")
+    host.kvmdbg.text("cont")
+    host.kvmdbg.refused(1, "running", "dump", path)
+    host.kvmdbg.text("stop")
+    expect(not path.exists(), "a file of a refused dump")
 
 
 # --- writing ---
@@ -219,7 +260,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (kernel_memory, other_spaces, register, refused):
+        for case in (dump, kernel_memory, other_spaces, register, refused):
             tap.case(prefix + case.__name__.replace("_", "-"), case, host)
         for name, *row in DAMAGES:
             tap.case(prefix + "damage/" + name, damage, host, *row)

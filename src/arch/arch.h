@@ -232,6 +232,12 @@ typedef struct {
 #define KD_EXCLUSIVE_BYTES 64
 #define KD_EXCLUSIVE_ENDS_MAX 4
 
+/* Bits of a general register that tell what a step did. */
+typedef struct {
+	const char *name, *reg;
+	uint64_t mask;
+} KdStepField;
+
 /* See KdArch.trivial_insn. */
 typedef struct {
 	unsigned size;         /* bytes */
@@ -392,7 +398,8 @@ struct KdArch {
 		uint64_t ret_ends[KD_EXCLUSIVE_ENDS_MAX]);
 	/* Registers beside the general ones that tell what a step did; NULL-terminated. */
 	const char *const *step_regs;
-	const KdInsnWord *insn_words; /* ends with start NULL */
+	const KdStepField *step_fields; /* ends with name NULL */
+	const KdInsnWord *insn_words;   /* ends with start NULL */
 	const KdVectorLayout *vectors;
 	/*
 	 * The name of the exception vector that `pc` is the first instruction of, by the CPU's

@@ -344,6 +344,9 @@ exclusive_ends (const uint8_t code[KD_EXCLUSIVE_BYTES], uint64_t addr,
 }
 
 /* As capstone spells them. */
+/* As MRS reads it. */
+static const KdStepField step_fields[] = {{"DAIF", "cpsr", 0x3c0}, {NULL}};
+
 /* Hints that capstone 4 has no names for: Arm ARM C6.2, HINT. */
 static const KdInsnName insn_names[] = {
 	{"hint #0x7", "xpaclri"},
@@ -366,6 +369,7 @@ static const KdInsnName insn_names[] = {
 	{NULL},
 };
 
+/* As capstone spells them. */
 static const KdInsnWord insn_words[] = {
 	{"bl", KD_INSN_CALL},
 	{"blr", KD_INSN_CALL},
@@ -537,6 +541,7 @@ const KdArch kd_arch_arm64 = {
 	.trivial_insn = trivial_insn,
 	.exclusive_ends = exclusive_ends,
 	.step_regs = step_regs,
+	.step_fields = step_fields,
 	.insn_names = insn_names,
 	.insn_words = insn_words,
 	.ftrace_before = 4,

@@ -186,6 +186,8 @@ trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
 static const char *const step_regs[] = {
 	"cr0", "cr3", "cr4", "cr8", "efer", "fs_base", "gs_base", "k_gs_base", "cs", "ss", NULL};
 
+static const KdStepField step_fields[] = {{"RFLAGS.IF", "eflags", 1 << 9}, {NULL}};
+
 static const KdInsnWord insn_words[] = {
 	{"jmp", KD_INSN_JUMP},
 	{"call", KD_INSN_CALL},
@@ -316,6 +318,7 @@ const KdArch kd_arch_x86_64 = {
 	.thunk_reg = thunk_reg,
 	.trivial_insn = trivial_insn,
 	.step_regs = step_regs,
+	.step_fields = step_fields,
 	.insn_words = insn_words,
 	.ftrace_len = 5,
 	.nop_at = kd_x86_64_nop_at,

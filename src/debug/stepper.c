@@ -9,6 +9,7 @@
 #include "debug/vectors.h"
 
 #define STEP_REGS_MAX 16
+#define STEP_FIELDS_MAX 4
 #define PAGE 4096U
 /* A sequence of instructions, and the interrupts that come on the way. */
 #define EXCLUSIVE_MS 2000
@@ -24,8 +25,10 @@ struct KdStepper {
 	KdInsnKind last_kind;
 	uint64_t regs[STEP_REGS_MAX];
 	uint16_t known; /* bit N: regs[N] is known */
-	gboolean ran;   /* the last step was a run, to where it was to end */
-	char *file;     /* of the last kd_stepper_line() */
+	uint64_t fields[STEP_FIELDS_MAX];
+	uint8_t known_fields; /* bit N: fields[N] is known */
+	gboolean ran;         /* the last step was a run, to where it was to end */
+	char *file;           /* of the last kd_stepper_line() */
 	/* Where gates lead → their names; NULL: the architecture's tables are code. */
 	GHashTable *gates;
 };
@@ -107,6 +110,24 @@ read_regs (KdStepper *stepper)
 	}
 }
 
+static void
+read_fields (KdStepper *stepper)
+{
+	const KdStepField *field = stepper->arch->step_fields;
+	KdTargetCpu regs = {stepper->target, stepper->cpu};
+	uint64_t value;
+
+	for (unsigned i = 0; field && field[i].name && i < STEP_FIELDS_MAX; i++) {
+		if (!kd_target_cpu_reg (&regs, field[i].reg, &value))
+			continue;
+		value &= field[i].mask;
+		if (stepper->known_fields >> i & 1)
+			note_change (stepper, field[i].name, stepper->fields[i], value);
+		stepper->fields[i] = value;
+		stepper->known_fields |= (uint8_t)(1U << i);
+	}
+}
+
 static GHashTable *
 read_gates (KdStepper *stepper)
 {
@@ -178,6 +199,7 @@ look (KdStepper *stepper, gboolean all, GError **error)
 	if (all || !quiet || stepper->here.vector || stepper->here.state.mode != before.mode ||
 		stepper->here.state.el != before.el)
 		read_regs (stepper);
+	read_fields (stepper);
 	len = read_code (stepper, stepper->here.pc, code);
 	if (len && !stepper->here.insn)
 		stepper->here.insn = kd_disassemble (
@@ -312,6 +334,7 @@ move_to (KdStepper *stepper, unsigned cpu)
 		return;
 	stepper->cpu = cpu;
 	stepper->known = 0;
+	stepper->known_fields = 0;
 }
 
 static gboolean

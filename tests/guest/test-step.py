@@ -21,6 +21,8 @@ STEP_REGS = {
     "arm64": ("VBAR_EL1", "VBAR_EL2", "HCR_EL2", "SP_EL0", "TTBR0_EL1", "TTBR1_EL1", "VTTBR_EL2"),
     "x86_64": ("cr0", "cr3", "cr4", "efer", "cs", "ss"),
 }
+# Interrupts masked or not, and where a stub has that.
+MASKED = {"arm64": ("daif", "cpsr", 0x3c0), "x86_64": ("rflags.if", "eflags", 0x200)}
 ENTER = {"arm64": "eret", "x86_64": "vmrun"}
 ROUNDS = 5
 
@@ -71,7 +73,7 @@ def round_trip(host):
 
 def changes(host):
     """What a step says it changed is what the registers say; what it does not say has not changed."""
-    names = STEP_REGS[host.args.arch]
+    names = (*STEP_REGS[host.args.arch], MASKED[host.args.arch][1])
     host.run("until", "--exit")
     seen = set()
     for _ in range(250):
@@ -79,12 +81,18 @@ def changes(host):
         step = host.run("step")["steps"][0]
         after = host.regs(*names)
         said = {change["name"].lower(): (number(change["from"]), number(change["to"])) for change in step["changes"]}
-        really = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
+        really = {name: (before[name], after[name]) for name in before
+                  if before[name] != after[name] and name != MASKED[host.args.arch][1]}
         expect_equal({name: said[name] for name in said if name in before}, really, f"{step}")
         seen |= set(really)
+        name, reg, mask = MASKED[host.args.arch]
+        masked = (before[reg] & mask, after[reg] & mask)
+        expect_equal(said.get(name, masked), masked, f"{step}")
+        expect_equal(name in said, masked[0] != masked[1], f"{step}")
+        seen |= {name} & set(said)
     print(f"# {sorted(seen)}")
     # The way out of a guest puts back the host's own.
-    wanted = {"arm64": {"vbar_el2", "hcr_el2"}, "x86_64": set()}[host.args.arch]
+    wanted = {"arm64": {"vbar_el2", "hcr_el2", "daif"}, "x86_64": {"rflags.if"}}[host.args.arch]
     if host.args.mode != "nvhe":
         expect(wanted <= seen, f"{seen}")
 

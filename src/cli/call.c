@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "call.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "interrupt.h"
@@ -198,4 +201,29 @@ kd_call_quiet (KvmdbgConnection *connection, const char *method, JsonObject *par
 	if (!parsed)
 		g_set_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON, "%s: not JSON", method);
 	return parsed;
+}
+
+/* As system() does it: what Ctrl-C means is the program's to say. */
+int
+kd_call_program (char **argv)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN}, old_int, old_quit;
+	int status = 0;
+	pid_t pid;
+
+	fflush (stdout);
+	sigaction (SIGINT, &ignore, &old_int);
+	sigaction (SIGQUIT, &ignore, &old_quit);
+	pid = fork();
+	if (pid == 0) {
+		signal (SIGINT, SIG_DFL);
+		signal (SIGQUIT, SIG_DFL);
+		execvp (argv[0], argv);
+		_exit (127);
+	}
+	while (pid > 0 && waitpid (pid, &status, 0) < 0 && errno == EINTR)
+		;
+	sigaction (SIGINT, &old_int, NULL);
+	sigaction (SIGQUIT, &old_quit, NULL);
+	return pid > 0 && WIFEXITED (status) ? WEXITSTATUS (status) : KD_EXIT_FAILED;
 }

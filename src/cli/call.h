@@ -32,6 +32,9 @@ int kd_call_command (KvmdbgConnection *connection, const KdCliOptions *options,
 JsonNode *kd_call_quiet (
 	KvmdbgConnection *connection, const char *method, JsonObject *params, GError **error);
 
+/* Runs a program on our terminal to its end; its exit status. */
+int kd_call_program (char **argv);
+
 /* Parsed JSON text; NULL when it is none. */
 JsonNode *kd_call_parse (const char *text);
 /* A string member, or NULL. Borrowed. */

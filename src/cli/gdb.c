@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gdb.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "call.h"
 
@@ -58,31 +54,6 @@ image_path (JsonObject *status)
 		       : NULL;
 }
 
-/* As system() does it: what Ctrl-C means is gdb's to say. */
-static int
-spawn (char **argv)
-{
-	struct sigaction ignore = {.sa_handler = SIG_IGN}, old_int, old_quit;
-	int status = 0;
-	pid_t pid;
-
-	fflush (stdout);
-	sigaction (SIGINT, &ignore, &old_int);
-	sigaction (SIGQUIT, &ignore, &old_quit);
-	pid = fork();
-	if (pid == 0) {
-		signal (SIGINT, SIG_DFL);
-		signal (SIGQUIT, SIG_DFL);
-		execvp (argv[0], argv);
-		_exit (127);
-	}
-	while (pid > 0 && waitpid (pid, &status, 0) < 0 && errno == EINTR)
-		;
-	sigaction (SIGINT, &old_int, NULL);
-	sigaction (SIGQUIT, &old_quit, NULL);
-	return pid > 0 && WIFEXITED (status) ? WEXITSTATUS (status) : KD_EXIT_FAILED;
-}
-
 static char *
 find_gdb (void)
 {
@@ -129,5 +100,5 @@ kd_gdb_run (const KdCliOptions *options, const char *const *args)
 	for (; *args; args++)
 		g_ptr_array_add (argv, (gpointer)*args);
 	g_ptr_array_add (argv, NULL);
-	return spawn ((char **)argv->pdata);
+	return kd_call_program ((char **)argv->pdata);
 }

@@ -327,6 +327,21 @@ note_sessions (Shell *shell, const char *const *words)
 	}
 }
 
+/* In a process of its own: it changes the environment, and ends with its threads. */
+static int
+run_jobs (const KdCliOptions *options, const char *const *words)
+{
+	g_autoptr (GPtrArray) argv = g_ptr_array_new();
+
+	g_ptr_array_add (argv, (gpointer) "/proc/self/exe");
+	for (; *words; words++)
+		g_ptr_array_add (argv, (gpointer)*words);
+	if (options->json)
+		g_ptr_array_add (argv, (gpointer) "--json");
+	g_ptr_array_add (argv, NULL);
+	return kd_call_program ((char **)argv->pdata);
+}
+
 static int
 run_words (Shell *shell, KdLine *line)
 {
@@ -351,6 +366,8 @@ run_words (Shell *shell, KdLine *line)
 		status = KD_EXIT_DONE;
 	else if (strcmp (words[0], "gdb") == 0)
 		status = kd_gdb_run (&options, words + 1);
+	else if (strcmp (words[0], "run") == 0)
+		status = run_jobs (&options, words);
 	else {
 		status = line->pipe ? run_piped (shell, line, &options)
 				    : call_shell_text (shell, words, &options, stdout);

@@ -118,6 +118,16 @@ def matrix(jobs):
     expect_equal([step["outcome"] for step in done[0]["steps"]], ["could not be run", "not reached"], "its steps")
 
 
+def in_shell(jobs):
+    """The shell runs jobs too, as a program of their own."""
+    path = jobs.write("[machine]\nqemu=/bin/sh\noptions=-c 'echo here >&2'\n" + STEP)
+    (jobs.dir / "run").mkdir(mode=0o700)
+    env = {**jobs.env, "XDG_RUNTIME_DIR": str(jobs.dir / "run")}
+    done = subprocess.run([jobs.program, "shell"], input=f"run {path}\n", env=env,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    expect("/bin/sh ended with status 0: here" in done.stdout and "1..2" in done.stdout, f"{done}")
+
+
 def alive(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
@@ -154,7 +164,7 @@ def main():
     args = parser.parse_args()
     tap = harness.Tap(args.only)
     for name, case in (("bad-files", bad_files), ("qemu-that-ends", qemu_that_ends), ("prepared", prepared),
-                       ("matrix", matrix), ("ended", ended)):
+                       ("matrix", matrix), ("in-shell", in_shell), ("ended", ended)):
         jobs = Jobs(args.build)
         tap.case(f"/run/{name}", case, jobs)
         jobs.temp.cleanup()

@@ -100,8 +100,8 @@ move_headers (int fd, const Elf64_Ehdr *head, uint64_t from, int64_t by)
 
 /*
  * For the notes' length QEMU asks one CPU, and writes for each what that has: with SVE, vectors of
- * the length in force there (7.2 and 10.0, target/arm/arch_dump.c). Where CPUs differ, all behind the
- * notes is not where the headers say. TRUE: the file is good, *ret_moved bytes were wrong.
+ * the length in force there (7.2 and 10.0, target/arm/arch_dump.c). Where CPUs differ, all behind
+ * the notes is not where the headers say. TRUE: the file is good, *ret_moved bytes were wrong.
  */
 static gboolean
 repair (const char *path, int64_t *ret_moved)

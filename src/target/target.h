@@ -223,9 +223,9 @@ KdQemuInfo kd_target_qemu_info (const KdTarget *target);
 char *kd_target_hmp (KdTarget *target, const char *command, GError **error);
 
 /*
- * QEMU writes the machine's memory and the CPUs' notes to the new file `path` (absolute): `format` is "elf" or one of
- * "kdump-zlib", "kdump-lzo", "kdump-snappy". UNSUPPORTED without a monitor, REMOTE with QEMU's reason; when cancelled,
- * QEMU goes on writing.
+ * QEMU writes the machine's memory and the CPUs' notes to the new file `path` (absolute): `format`
+ * is "elf" or one of "kdump-zlib", "kdump-lzo", "kdump-snappy". UNSUPPORTED without a monitor,
+ * REMOTE with QEMU's reason; when cancelled, QEMU goes on writing.
  */
 gboolean kd_target_dump (KdTarget *target, const char *path, const char *format, GError **error);
 

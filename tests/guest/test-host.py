@@ -46,7 +46,7 @@ ARCHES = {
         "registers": ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp", *(f"r{n}" for n in range(8, 16)), "rip",
                       "eflags"], "pc": "rip", "tag": "rbx",
         "path": ("kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "entry_SYSCALL_64"),
-        "ends": ("entry_SYSCALL_64", "ret_from_fork", "ret_from_fork_asm", "secondary_startup_64",
+        "ends": ("entry_SYSCALL_64", "ret_from_fork", "ret_from_fork_asm", "common_startup_64", "secondary_startup_64",
                  "secondary_startup_64_no_verify", "entry_SYSRETQ_unsafe_stack", "common_interrupt_return",
                  "swapgs_restore_regs_and_return_to_usermode", "syscall_return_via_sysret"),
         "unwind": ("orc", "orc"),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -230,6 +231,20 @@ test_no_tables (void)
 	g_assert_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NO_KERNEL);
 }
 
+static void
+remove_folder (const char *path)
+{
+	g_autoptr (GDir) dir = g_dir_open (path, 0, NULL);
+	const char *name;
+
+	while ((name = g_dir_read_name (dir))) {
+		g_autofree char *inner = g_build_filename (path, name, NULL);
+
+		g_assert_cmpint (g_unlink (inner), ==, 0);
+	}
+	g_assert_cmpint (g_rmdir (path), ==, 0);
+}
+
 /* No file is named: the build-id in memory leads to one under a debug directory. */
 static void
 test_by_build_id (void)
@@ -254,6 +269,7 @@ test_by_build_id (void)
 	g_assert_no_error (error);
 	g_assert_cmpstr (kd_kernel_build_id (kernel), ==, id);
 	g_assert_cmpstr (kd_image_path (kd_kernel_image (kernel)), ==, path);
+	remove_folder (dir);
 }
 
 /* Notes as hostile memory may have them. */

@@ -6,6 +6,8 @@
 #include "kernel/object.h"
 #include "kernel/task.h"
 
+#define STACK_MAX (1U << 20)
+
 static gboolean
 irqs_are_off (KdKernel *kernel, unsigned cpu)
 {
@@ -165,6 +167,82 @@ kd_explain_csd (KdExplain *explain, unsigned cpu)
 
 /* --- spinning for a lock --- */
 
+/*
+ * A queued lock's word while somebody holds it (include/asm-generic/qspinlock_types.h, fewer than
+ * 16K CPUs): 1 in its first byte, 0 or 1 in the next, and behind two bits more the number of the
+ * last CPU in the queue plus 1.
+ */
+static gboolean
+is_held (uint32_t word, unsigned nr_cpus)
+{
+	return (word & 0xff) == 1 && (word & 0xff00) <= 0x100 && word >> 18 <= nr_cpus;
+}
+
+/* The lock that the CPU spins for is in one of its registers. FALSE: in none, or there are several.
+ */
+static gboolean
+find_lock (KdKernel *kernel, unsigned cpu, uint64_t *ret_lock, uint32_t *ret_word)
+{
+	KdTarget *target = kd_kernel_target (kernel);
+	unsigned nr;
+	const KdRegInfo *infos = kd_target_reg_infos (target, &nr);
+	KdTask task = {0};
+
+	*ret_lock = 0;
+	kd_task_current (kernel, cpu, &task, NULL);
+	for (unsigned i = 0; i < nr; i++) {
+		uint64_t value;
+		uint32_t word;
+
+		if (g_strcmp0 (infos[i].group, "general") != 0 || infos[i].bits != 64 ||
+			!kd_target_reg_get (target, cpu, infos[i].name, &value, NULL) ||
+			!(value >> 63) || value % 4 || value - task.stack < task.stack_size ||
+			value == *ret_lock ||
+			!kd_kernel_read (kernel, kd_addr_kernel (value), &word, sizeof word, NULL))
+			continue;
+		word = GUINT32_FROM_LE (word);
+		if (!is_held (word, kd_target_nr_cpus (target)))
+			continue;
+		if (*ret_lock) {
+			*ret_lock = 0;
+			return FALSE;
+		}
+		*ret_lock = value;
+		*ret_word = word;
+	}
+	return *ret_lock != 0;
+}
+
+/* TRUE: the stack of the task that the CPU runs has that address, in use or not any more, at
+ * *ret_place. */
+static gboolean
+has_address (KdKernel *kernel, unsigned cpu, uint64_t addr, uint64_t *ret_place)
+{
+	KdTarget *target = kd_kernel_target (kernel);
+	g_autofree uint64_t *words = NULL;
+	uint64_t sp, low;
+	KdTask task;
+	size_t size;
+
+	if (!kd_task_current (kernel, cpu, &task, NULL) || !task.stack ||
+		task.stack_size > STACK_MAX)
+		return FALSE;
+	low = task.stack;
+	if (kd_target_reg_get (target, cpu, kd_target_arch (target)->sp, &sp, NULL) &&
+		sp - task.stack < task.stack_size)
+		low = sp & ~UINT64_C (7);
+	size = (size_t)(task.stack + task.stack_size - low);
+	words = g_malloc0 (MAX (size, 1));
+	if (!kd_kernel_read (kernel, kd_addr_kernel (low), words, size, NULL))
+		return FALSE;
+	for (size_t i = 0; i < size / 8; i++)
+		if (GUINT64_FROM_LE (words[i]) == addr) {
+			*ret_place = low + 8 * i;
+			return TRUE;
+		}
+	return FALSE;
+}
+
 void
 kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 {
@@ -175,12 +253,19 @@ kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 	KdKernel *kernel = kd_explain_kernel (explain);
 	guint index = 0;
 	size_t i = 0;
+	guint inner = 0; /* frames of functions that it has called */
+	uint64_t lock = 0;
+	uint32_t word = 0;
 	KdFinding *finding;
 
 	while (i < G_N_ELEMENTS (functions) && !kd_explain_in (trace, functions[i], &index))
 		i++;
+	if (i == G_N_ELEMENTS (functions))
+		return;
+	for (guint k = 0; k < index; k++)
+		inner += !g_array_index (trace->frames, KdFrame, k).inlined;
 	/* An interrupt may have been taken there: then the CPU does something else. */
-	if (i == G_N_ELEMENTS (functions) || index > 1)
+	if (inner > 1)
 		return;
 	/* Its callers, behind what only takes the lock. */
 	while (index + 1 < trace->frames->len) {
@@ -197,14 +282,28 @@ kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 			: "?",
 		irqs_are_off (kernel, cpu) ? "off" : "on");
 	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu), "it is in %s", functions[i]);
-	/* Queued locks do not keep who holds them. */
+	if (find_lock (kernel, cpu, &lock, &word)) {
+		g_autofree char *name = kd_kernel_symbolize (kernel, lock);
+
+		kd_finding_add (finding, g_strdup_printf ("mem 0x%" PRIx64 " 4", lock),
+			"of its registers only one leads to a held lock: 0x%" PRIx64
+			" (%s), whose word is 0x%x",
+			lock, name, word);
+	}
+	/* Queued locks do not keep who holds them; who does has its address somewhere. */
 	for (unsigned other = 0; other < kd_target_nr_cpus (kd_kernel_target (kernel)); other++) {
 		g_autofree char *doing = other != cpu ? where (explain, other) : NULL;
+		uint64_t place = 0;
 
-		if (doing)
+		if (doing && lock && has_address (kernel, other, lock, &place))
+			kd_finding_add (finding, g_strdup_printf ("mem 0x%" PRIx64 " 8", place),
+				"CPU %u, in %s, has that address on its stack: it may hold the "
+				"lock",
+				other, doing);
+		else if (doing)
 			kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", other),
-				"the lock does not say who holds it; CPU %u is in %s", other,
-				doing);
+				"the lock does not say who holds it; CPU %u is in %s%s", other,
+				doing, lock ? ", without its address on the stack" : "");
 	}
 }
 

@@ -25,6 +25,8 @@ TRACER = "/sys/kernel/tracing/current_tracer"
 # What a machine does all day.
 PASSING = {"csd-wait", "spinlock"}
 TRIES = 4
+# 64-bit kernels of both architectures, without KASAN.
+THREAD_SIZE = 16384
 
 
 class Host:
@@ -177,6 +179,45 @@ def good_kernel(args, tracer):
             host.kvmdbg.text("cont")
 
 
+def spinning(args, **kwargs):
+    """A CPU that spins for a lock which somebody holds: which lock, and who has its address."""
+    with Host(args.build, **kwargs) as host:
+        lock = number(host.kvmdbg.call("sym", "sb_lock")["symbols"][0]["addr"])
+        host.kvmdbg.text("write", "--size", 4, "sb_lock", 1)
+        host.kvmdbg.text("cont")
+        host.machine.output("sync &", 60)
+        for n in range(TRIES * 5):
+            if n:
+                host.kvmdbg.text("cont")
+            time.sleep(0.2)
+            host.kvmdbg.text("stop")
+            found = [f for f in host.findings() if f["id"] == "spinlock" and "(sb_lock)" in texts(f)]
+            if found:
+                break
+        expect(found, f"{host.findings()}: {host.kvmdbg.text('bt', '-a')}")
+        # The one that waits may have put itself into it.
+        expect(re.search(rf"{lock:#x} \(sb_lock\), whose word is 0x1(01)?$", texts(found[0]), re.M), texts(found[0]))
+        expect("without its address" in texts(found[0]), texts(found[0]))
+        expect_commands(host, found[0])
+        other = 1 - found[0]["cpu"]
+        # The last word of a stack is in it, however little of that is in use.
+        stack = host.kvmdbg.text("print", f"(unsigned long)per_cpu(runqueues, {other}).curr->stack")
+        place = int(re.search(r"0x[0-9a-f]+", stack)[0], 16) + THREAD_SIZE - 8
+        old = host.kvmdbg.call("write", f"{place:#x}", "--bytes", lock.to_bytes(8, "little").hex())["old"]
+        said = "".join(texts(f) for f in host.findings() if f["cpu"] == found[0]["cpu"])
+        host.kvmdbg.text("write", f"{place:#x}", "--bytes", old)
+        expect(re.search(f"CPU {other}, in .* has that address on its stack", said), said)
+        # As who holds it does: others may have queued behind.
+        host.kvmdbg.text("write", "--size", 1, "sb_lock", 0)
+        # Whoever waits for it takes it, gives it back, and ends.
+        for _ in range(TRIES * 5):
+            host.kvmdbg.run("cont", "--timeout-ms", 500)
+            host.kvmdbg.text("stop")
+            if not any(task["comm"] == "sync" for task in host.kvmdbg.call("ps")):
+                break
+        expect_equal(host.kvmdbg.call("mem", "sb_lock", 4)["bytes"], "00000000", "the lock")
+
+
 def sane(args, **kwargs):
     """Random stops and steps of a machine that works."""
     with Host(args.build, **kwargs) as host:
@@ -212,6 +253,8 @@ def main():
         tap.case(f"/explain/vhe-ftrace/{tracer}", first_access, args, tracer)
     tap.case("/explain/vhe-ftrace/by-steps", into_the_window, args)
     tap.case("/explain/vhe-good", good_kernel, args, "function")
+    tap.case("/explain/spinning/vhe", lambda: spinning(args, kernel="6.1", mode="vhe"))
+    tap.case("/explain/spinning/x86-64", lambda: spinning(args, arch="x86_64", kernel="6.1"))
     tap.case("/explain/sane/vhe", lambda: sane(args, kernel="6.1", mode="vhe"))
     tap.case("/explain/sane/nvhe", lambda: sane(args, kernel="6.12", mode="nvhe"))
     tap.case("/explain/sane/x86-64", lambda: sane(args, arch="x86_64", kernel="6.1"))

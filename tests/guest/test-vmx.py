@@ -29,7 +29,7 @@ VALUES = [
     ("vcpu_vmx", "idt_vectoring_info", 0x80000b0e, "exception #PF14, with error code"),
     ("vcpu_vmx", "emulation_required", 1, None),
     ("vcpu_vmx", "ple_window", 4096, None),
-    ("vcpu_vmx", "rflags", 0x246, "PF|ZF|IF|0x2"),
+    ("vcpu_vmx", "rflags", 0x246, "PF|ZF|IF"),
     ("vmcs01", "launched", 1, None),
     ("vmcs01", "soft_vnmi_blocked", 1, None),
     ("vmcs01", "vnmi_blocked_time", 77, None),

@@ -8,6 +8,7 @@
 #include "command/address.h"
 #include "command/memory.h"
 #include "kernel/expr.h"
+#include "kernel/kernel-orc.h"
 #include "kernel/patch-check.h"
 
 #define COUNT_DEFAULT 16
@@ -38,6 +39,7 @@ typedef struct {
 	JsonArray *insns;
 	uint64_t was_end;          /* behind vmlinux's last instruction that is another here */
 	const KdPatchSites *sites; /* NULL: not the kernel's code */
+	gboolean has_orc;          /* its kernel has unwind rules of that kind */
 	char *place;               /* source line of the last instruction */
 } Listing;
 
@@ -240,6 +242,17 @@ add_thunk (Listing *listing, const char *symbol, JsonObject *insn)
 	kd_json_set_string (insn, "leads_to_symbol", name);
 }
 
+/* Where objtool found no rule, or could not tell, no stack can be unwound by rules. */
+static void
+add_orc_hole (const Listing *listing, uint64_t addr, JsonObject *insn)
+{
+	KdOrcEntry entry;
+
+	if (!kd_kernel_orc_at (listing->session->kernel, addr, &entry) ||
+		entry.kind == KD_ORC_UNDEFINED)
+		kd_json_set_bool (insn, "orc_hole", TRUE);
+}
+
 static size_t
 add_insn (Listing *listing, uint64_t addr, const uint8_t *code, size_t len)
 {
@@ -274,6 +287,8 @@ add_insn (Listing *listing, uint64_t addr, const uint8_t *code, size_t len)
 		add_was (listing, addr, code, MIN (insn_len, len), obj);
 	if (listing->sites)
 		add_sites (listing, addr, insn_len, obj);
+	if (listing->has_orc)
+		add_orc_hole (listing, addr, obj);
 	add_line (listing, addr, obj);
 	return insn_len;
 }
@@ -286,6 +301,7 @@ list (Listing *listing, GError **error)
 	/* Once: while the machine runs they are read anew each time. */
 	if (listing->session->kernel && listing->start.space.kind == KD_SPACE_KERNEL)
 		listing->sites = kd_kernel_patch_sites (listing->session->kernel);
+	listing->has_orc = listing->sites && kd_kernel_has_orc (listing->session->kernel);
 
 	for (uint64_t n = 0;
 		listing->end ? at < listing->end && n < FUNCTION_MAX : n < listing->count; n++) {
@@ -459,6 +475,8 @@ render_insn (JsonObject *insn, KdText *text)
 		kd_text_printf (text, KD_STYLE_WARN, "  (patched; vmlinux: %s)", was);
 	if (kd_json_get_array (insn, "sites", FALSE, &sites, NULL) && sites)
 		render_sites (sites, text);
+	if (json_object_has_member (insn, "orc_hole"))
+		kd_text_add (text, KD_STYLE_WARN, "  {no ORC rule}");
 	kd_text_add (text, KD_STYLE_PLAIN, "\n");
 }
 
@@ -500,7 +518,8 @@ const KdCommand kd_command_dis = {
 		"the CPU is), target, target_symbol, leads_to and leads_to_symbol (of a "
 		"thunk, at the pc), was (what vmlinux has there, where that is "
 		"another), sites: [{cause, detail, length}] (what the kernel may patch that begins "
-		"here), file, line, inlined}]}.",
+		"here), orc_hole (true: x86-64's unwind rules have none here), file, line, "
+		"inlined}]}.",
 	.example = "dis\ndis kvm_vcpu_ioctl\ndis vectors+0x200 -n 8\ndis cpu:0:0x40000134",
 	.args = args,
 	.run = run,

@@ -340,6 +340,7 @@ def code(host):
         calls = [insn for insn in insns if re.match(r"(bl|call) .*0x", insn["insn"] or "")]
         expect(all(insn["target_symbol"] for insn in calls), f"{[c for c in calls if not c['target_symbol']]}")
         patched += sum(1 for insn in insns if insn.get("was"))
+        expect(not any(insn.get("orc_hole") for insn in insns), f"{name}: code without unwind rules")
         # Not KASLR's doing: most of a function is as it was.
         expect(sum(1 for insn in insns if insn.get("was")) <= len(insns) // 4 + 2, f"{name}")
     print(f"# {patched} patched in {len(names)} functions")
@@ -353,6 +354,10 @@ def code(host):
     expect_equal((inside["space"], inside["insns"][0]["addr"]), (f"cpu:{host.cpu}" if arm else "vm:0", pc), "guest code")
     expect(all(insn["insn"] for insn in inside["insns"][:2]), f"{inside}")
     indirect(host)
+    if not arm:
+        # STACK_FRAME_NON_STANDARD: objtool leaves it out.
+        holes = [insn for insn in host.kvmdbg.call("dis", "__crash_kexec", "-n", 6)["insns"] if insn.get("orc_hole")]
+        expect(holes and "no ORC rule" in host.kvmdbg.text("dis", "__crash_kexec", "-n", 6), "__crash_kexec has rules")
     # A byte changed by somebody.
     insn = [insn for insn in host.kvmdbg.call("dis", "panic")["insns"] if insn["insn"] and not insn.get("was")][10]
     nop = {4: "1f2003d5"}.get(len(insn["bytes"]) // 2) if arm else "90" * (len(insn["bytes"]) // 2)

@@ -57,6 +57,13 @@ KVMDBG_API void kvmdbg_connection_free (KvmdbgConnection *connection);
 KVMDBG_API char *kvmdbg_call (KvmdbgConnection *connection, const char *method,
 	const char *params_json, char **ret_error_json, GCancellable *cancellable, GError **error);
 
+/*
+ * The exit status that a call's end means, as the command line tool has it: 0, or 1 for a result
+ * that says
+ * {"ok": false}; without a result that of the error's class.
+ */
+KVMDBG_API int kvmdbg_exit_status (const char *result_json, const GError *error);
+
 /* `event` is "stopped", "running", "target-lost", …; `params_json` an object with at least
  * "session". */
 typedef void (*KvmdbgEventFunc) (const char *event, const char *params_json, void *data);

@@ -12,27 +12,6 @@
 
 #define DEFAULT_COLUMNS 80
 
-int
-kd_call_exit_status (const GError *error)
-{
-	if (!error)
-		return KD_EXIT_DONE;
-	if (error->domain != KVMDBG_ERROR)
-		return KD_EXIT_FAILED;
-	switch ((KvmdbgError)error->code) {
-	case KVMDBG_ERROR_USAGE:
-		return KD_EXIT_USAGE;
-	case KVMDBG_ERROR_NO_SESSION:
-	case KVMDBG_ERROR_LOST:
-	case KVMDBG_ERROR_DAEMON:
-		return KD_EXIT_NO_SESSION;
-	case KVMDBG_ERROR_FAILED:
-	case KVMDBG_ERROR_CANCELLED:
-		return KD_EXIT_FAILED;
-	}
-	return KD_EXIT_FAILED;
-}
-
 JsonNode *
 kd_call_parse (const char *text)
 {
@@ -84,7 +63,7 @@ kd_call_print_error (
 		if (!error_json) {
 			JsonObject *obj = json_object_new();
 
-			json_object_set_int_member (obj, "code", kd_call_exit_status (error));
+			json_object_set_int_member (obj, "code", kvmdbg_exit_status (NULL, error));
 			json_object_set_string_member (obj, "message", error->message);
 			json_node_take_object (node, obj);
 			error_json = made = to_text (node, FALSE);
@@ -150,20 +129,6 @@ print_result (const KdCliOptions *options, const char *json, FILE *out)
 	fflush (out);
 }
 
-/* A command that answers a question says so: {"ok": false} is "no". */
-static int
-answer_status (const char *json)
-{
-	g_autoptr (JsonNode) node = strstr (json, "\"ok\":false") ? kd_call_parse (json) : NULL;
-	JsonNode *ok = NULL;
-
-	if (node && JSON_NODE_HOLDS_OBJECT (node))
-		ok = json_object_get_member (json_node_get_object (node), "ok");
-	if (!ok || !JSON_NODE_HOLDS_VALUE (ok) || json_node_get_value_type (ok) != G_TYPE_BOOLEAN)
-		return KD_EXIT_DONE;
-	return json_node_get_boolean (ok) ? KD_EXIT_DONE : KD_EXIT_FAILED;
-}
-
 int
 kd_call_command (KvmdbgConnection *connection, const KdCliOptions *options,
 	const char *const *words, FILE *out)
@@ -178,10 +143,10 @@ kd_call_command (KvmdbgConnection *connection, const KdCliOptions *options,
 	kd_interrupt_end (cancellable);
 	if (result) {
 		print_result (options, result, out);
-		return answer_status (result);
+		return kvmdbg_exit_status (result, NULL);
 	}
 	kd_call_print_error (options, error, error_json, out);
-	return kd_call_exit_status (error);
+	return kvmdbg_exit_status (NULL, error);
 }
 
 JsonNode *

@@ -14,8 +14,6 @@ enum {
 	KD_EXIT_NO_SESSION = 3,
 };
 
-/* Exit status for an error of the library. */
-int kd_call_exit_status (const GError *error);
 /* "kvmdbg: MESSAGE" on stderr; with --json the error object on `out` too (`error_json` may be
  * NULL). */
 void kd_call_print_error (

@@ -26,7 +26,7 @@ session_status (const KdCliOptions *options, int *ret_status)
 	if (!error)
 		g_set_error (&error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON, "status: no object");
 	kd_call_print_error (options, error, NULL, stdout);
-	*ret_status = kd_call_exit_status (error);
+	*ret_status = kvmdbg_exit_status (NULL, error);
 	return NULL;
 }
 

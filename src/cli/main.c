@@ -95,7 +95,7 @@ run_command (const KdCliOptions *options, char **words)
 		return refuse_without_daemon (options, words);
 	if (!connection) {
 		kd_call_print_error (options, error, NULL, stdout);
-		return kd_call_exit_status (error);
+		return kvmdbg_exit_status (NULL, error);
 	}
 	kd_interrupt_init();
 	return kd_call_command (connection, options, (const char *const *)words, stdout);

@@ -194,7 +194,7 @@ connect_daemon (Shell *shell)
 	shell->connection = kvmdbg_connect (TRUE, &error);
 	if (!shell->connection) {
 		kd_call_print_error (&shell->options, error, NULL, stdout);
-		shell->status = kd_call_exit_status (error);
+		shell->status = kvmdbg_exit_status (NULL, error);
 		return FALSE;
 	}
 	kvmdbg_connection_set_event_handler (shell->connection, on_event, shell);
@@ -263,7 +263,7 @@ show_help (Shell *shell, const char *command)
 	node = kd_call_quiet (shell->connection, "help", params, &error);
 	if (!node) {
 		kd_call_print_error (&shell->options, error, NULL, stdout);
-		return kd_call_exit_status (error);
+		return kvmdbg_exit_status (NULL, error);
 	}
 	text = JSON_NODE_HOLDS_OBJECT (node) ? kd_call_string (json_node_get_object (node), "text")
 					     : NULL;

@@ -370,3 +370,39 @@ kvmdbg_call (KvmdbgConnection *connection, const char *method, const char *param
 		*ret_error_json = error_json (&msg);
 	return NULL;
 }
+
+static int
+status_of_error (const GError *error)
+{
+	if (!error || error->domain != KVMDBG_ERROR)
+		return error ? 1 : 0;
+	switch ((KvmdbgError)error->code) {
+	case KVMDBG_ERROR_USAGE:
+		return 2;
+	case KVMDBG_ERROR_NO_SESSION:
+	case KVMDBG_ERROR_LOST:
+	case KVMDBG_ERROR_DAEMON:
+		return 3;
+	case KVMDBG_ERROR_FAILED:
+	case KVMDBG_ERROR_CANCELLED:
+		return 1;
+	}
+	return 1;
+}
+
+int
+kvmdbg_exit_status (const char *result_json, const GError *error)
+{
+	g_autoptr (JsonNode) node = NULL;
+	gboolean ok = TRUE;
+
+	if (!result_json)
+		return status_of_error (error);
+	/* Results are long, and few of them have an answer to parse them for. */
+	if (!strstr (result_json, "\"ok\":false"))
+		return 0;
+	node = kd_json_parse (result_json, strlen (result_json), NULL, NULL);
+	if (node && JSON_NODE_HOLDS_OBJECT (node))
+		kd_json_get_bool (json_node_get_object (node), "ok", FALSE, &ok, NULL);
+	return ok ? 0 : 1;
+}

@@ -49,18 +49,8 @@ kd_job_run_forget_events (KdJobRun *run)
 		json_node_unref (params);
 }
 
-static int
-exit_status (const GError *error)
-{
-	if (error->domain != KVMDBG_ERROR)
-		return 1;
-	return error->code == KVMDBG_ERROR_USAGE                                             ? 2
-	       : error->code == KVMDBG_ERROR_FAILED || error->code == KVMDBG_ERROR_CANCELLED ? 1
-											     : 3;
-}
-
 /*
- * One kvmdbg command. Its result, or with a status other than 0 the error object as JSON; `text`
+ * One kvmdbg command. Its result, or the error object as JSON; `text`
  * asks for what people see, as a string.
  */
 JsonNode *
@@ -86,7 +76,7 @@ kd_job_run_command (
 	}
 	json = kd_json_to_string (node, FALSE);
 	result = kvmdbg_call (run->connection, words[0], json, &error_json, run->step, &why);
-	*ret_status = result ? 0 : exit_status (why);
+	*ret_status = kvmdbg_exit_status (result, why);
 	if (!result && kd_job_run_cancelled (run)) {
 		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FAILED, "%s: %s", words[0],
 			kd_job_run_cancelled (run));
@@ -122,7 +112,7 @@ kd_job_run_message (JsonNode *result)
 	const char *message = NULL;
 
 	kd_json_get_string (kd_json_node_object (result, NULL), "message", FALSE, &message, NULL);
-	return message ? message : "no message";
+	return message ? message : "the answer is no";
 }
 
 /* --- steps --- */

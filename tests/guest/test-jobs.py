@@ -80,6 +80,17 @@ expect.where=$.output ~ #0 .*ksys_write
 expect.cpus=$.output ~ CPUs: 2
 [step no breakpoint]
 run=delete --all
+[step a changed byte]
+run=write panic+8 --bytes cc
+save.old=$.old
+[step an answer that is no]
+run=text panic
+status=1
+expect=$.nr_unexplained > 0
+[step put back]
+run=write panic+8 --bytes ${old}
+[step the answer is yes]
+run=text panic
 [step a condition that holds]
 wait=condition jiffies_64 > 0
 [step on]

@@ -264,8 +264,8 @@ check_group (KdJob *job, const char *group, GError **error)
 				 check_number (job, group, "status", 0, 255, error));
 }
 
-static gboolean
-add_check (KdJob *job, KdJobStep *step, const char *group, const char *key, GError **error)
+static void
+add_check (KdJob *job, KdJobStep *step, const char *group, const char *key)
 {
 	g_autofree char *value = g_key_file_get_value (job->file, group, key, NULL);
 
@@ -274,7 +274,6 @@ add_check (KdJob *job, KdJobStep *step, const char *group, const char *key, GErr
 		g_ptr_array_add (step->save, g_steal_pointer (&value));
 	} else if (g_str_has_prefix (key, "expect"))
 		g_ptr_array_add (step->expect, g_steal_pointer (&value));
-	return TRUE;
 }
 
 static gboolean
@@ -309,8 +308,7 @@ add_step (KdJob *job, const char *group, GError **error)
 	if (!step->text)
 		return refuse (error, job, group, "has none of run, wait, send, shell, gdb");
 	for (char **key = keys; *key; key++)
-		if (!add_check (job, step, group, *key, error))
-			return FALSE;
+		add_check (job, step, group, *key);
 	for (guint i = 0; i < step->expect->len; i++) {
 		g_autoptr (GError) why = NULL;
 		const char *text = step->expect->pdata[i];
@@ -362,10 +360,12 @@ read_file (KdJob *job, GError **error)
 KdJob *
 kd_job_load (const char *path, GError **error)
 {
+	g_autofree char *absolute = g_canonicalize_filename (path, NULL);
 	g_autoptr (KdJob) job = g_new0 (KdJob, 1);
 	char *suffix;
 
 	job->path = g_strdup (path);
+	job->dir = g_path_get_dirname (absolute);
 	job->name = g_path_get_basename (path);
 	suffix = strrchr (job->name, '.');
 	if (suffix && strcmp (suffix, ".job") == 0)
@@ -375,12 +375,6 @@ kd_job_load (const char *path, GError **error)
 	job->steps = g_ptr_array_new_with_free_func (step_free);
 	if (!read_file (job, error))
 		return NULL;
-	g_clear_pointer (&job->dir, g_free);
-	{
-		g_autofree char *absolute = g_canonicalize_filename (path, NULL);
-
-		job->dir = g_path_get_dirname (absolute);
-	}
 	job->timeout_s = kd_job_seconds (job, "job", "timeout", JOB_TIMEOUT_S);
 	set_variables (job);
 	return g_steal_pointer (&job);

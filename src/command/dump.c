@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cursor.h"
 #include "base/json.h"
 #include "command/command.h"
+#include "kernel/find-build-id.h"
 
 static const char *const formats[] = {"elf", "kdump-zlib", "kdump-lzo", "kdump-snappy", NULL};
 
@@ -25,12 +24,13 @@ static const KdArg args[] = {
 /* --- QEMU's mistake --- */
 
 static gboolean
-is_note_name (const uint8_t *name, uint32_t len)
+is_of_dump (const KdNote *note)
 {
 	static const char *const names[] = {"CORE", "LINUX", "QEMU", "VMCOREINFO"};
 
 	for (size_t i = 0; i < G_N_ELEMENTS (names); i++)
-		if (len == strlen (names[i]) + 1 && memcmp (name, names[i], len) == 0)
+		if (note->name_len == strlen (names[i]) + 1 &&
+			memcmp (note->name, names[i], note->name_len) == 0)
 			return TRUE;
 	return FALSE;
 }
@@ -40,15 +40,10 @@ static size_t
 notes_len (const uint8_t *data, size_t len)
 {
 	KdCursor cursor = kd_cursor_init (data, len, FALSE);
-	uint32_t name_len, desc_len, type;
-	const uint8_t *name;
+	KdNote note;
 	size_t end = 0;
 
-	while (kd_cursor_next_u32 (&cursor, &name_len) && kd_cursor_next_u32 (&cursor, &desc_len) &&
-		kd_cursor_next_u32 (&cursor, &type) &&
-		kd_cursor_next_bytes (&cursor, name_len, &name) && is_note_name (name, name_len) &&
-		kd_cursor_align (&cursor, 4) && kd_cursor_skip (&cursor, desc_len) &&
-		kd_cursor_align (&cursor, 4))
+	while (kd_note_next (&cursor, &note) && is_of_dump (&note) && kd_cursor_align (&cursor, 4))
 		end = cursor.pos;
 	return end;
 }

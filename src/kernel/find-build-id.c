@@ -4,8 +4,6 @@
 #include <elf.h>
 #include <string.h>
 
-#include "base/cursor.h"
-
 #define CHUNK (1U << 20)
 /* x86: about 400 bytes. */
 #define NOTES_BEFORE_MAX 1024
@@ -24,40 +22,36 @@ kd_memory_notes_clear (KdMemoryNotes *notes)
 	g_clear_pointer (&notes->release, g_free);
 }
 
-/* One note: its name, type and where its description lies. Moves past it. */
-static gboolean
-next_note (KdCursor *cursor, const uint8_t **ret_name, uint32_t *ret_name_len, uint32_t *ret_type,
-	size_t *ret_desc, uint32_t *ret_desc_len)
+gboolean
+kd_note_next (KdCursor *cursor, KdNote *ret_note)
 {
-	uint32_t name_len, desc_len, type;
+	if (!kd_cursor_next_u32 (cursor, &ret_note->name_len) ||
+		!kd_cursor_next_u32 (cursor, &ret_note->desc_len) ||
+		!kd_cursor_next_u32 (cursor, &ret_note->type) ||
+		!kd_cursor_next_bytes (cursor, ret_note->name_len, &ret_note->name) ||
+		!kd_cursor_align (cursor, 4))
+		return FALSE;
+	ret_note->desc = cursor->pos;
+	return kd_cursor_skip (cursor, ret_note->desc_len);
+}
 
-	if (!kd_cursor_next_u32 (cursor, &name_len) || !kd_cursor_next_u32 (cursor, &desc_len) ||
-		!kd_cursor_next_u32 (cursor, &type) ||
-		!kd_cursor_next_bytes (cursor, name_len, ret_name) || !kd_cursor_align (cursor, 4))
-		return FALSE;
-	*ret_desc = cursor->pos;
-	if (!kd_cursor_skip (cursor, desc_len))
-		return FALSE;
-	*ret_name_len = name_len;
-	*ret_type = type;
-	*ret_desc_len = desc_len;
-	return TRUE;
+static gboolean
+has_name (const KdNote *note, const void *name, size_t len)
+{
+	return note->name_len == len && memcmp (note->name, name, len) == 0;
 }
 
 gboolean
 kd_notes_find_build_id (const void *notes, size_t len, size_t *ret_offset, size_t *ret_len)
 {
 	KdCursor cursor = kd_cursor_init (notes, len, FALSE);
-	uint32_t name_len, type, desc_len;
-	const uint8_t *name;
-	size_t desc;
+	KdNote note;
 
-	while (next_note (&cursor, &name, &name_len, &type, &desc, &desc_len)) {
-		if (type == NT_GNU_BUILD_ID && name_len == sizeof gnu_name &&
-			memcmp (name, gnu_name, sizeof gnu_name) == 0 && desc_len > 0 &&
-			desc_len <= KD_BUILD_ID_MAX) {
-			*ret_offset = desc;
-			*ret_len = desc_len;
+	while (kd_note_next (&cursor, &note)) {
+		if (note.type == NT_GNU_BUILD_ID && has_name (&note, gnu_name, sizeof gnu_name) &&
+			note.desc_len > 0 && note.desc_len <= KD_BUILD_ID_MAX) {
+			*ret_offset = note.desc;
+			*ret_len = note.desc_len;
 			return TRUE;
 		}
 		if (!kd_cursor_align (&cursor, 4))
@@ -82,13 +76,11 @@ static gboolean
 kernel_note_follows (const uint8_t *data, size_t len, size_t offset)
 {
 	KdCursor cursor = kd_cursor_init (data, len, FALSE);
-	uint32_t name_len, type, desc_len;
-	const uint8_t *name;
-	size_t desc;
+	KdNote note;
 
 	return kd_cursor_seek (&cursor, offset) && kd_cursor_align (&cursor, 4) &&
-	       next_note (&cursor, &name, &name_len, &type, &desc, &desc_len) && name_len == 6 &&
-	       memcmp (name, "Linux", 6) == 0 && (type == 0x100 || type == 0x101);
+	       kd_note_next (&cursor, &note) && has_name (&note, "Linux", sizeof "Linux") &&
+	       (note.type == 0x100 || note.type == 0x101);
 }
 
 /* An x86 kernel has its id behind all of its other notes, which no module has: "Xen" and "Linux".
@@ -98,18 +90,15 @@ kernel_notes_precede (const uint8_t *data, size_t len, size_t at)
 {
 	for (size_t back = 16; back <= MIN (at, NOTES_BEFORE_MAX); back += 4) {
 		KdCursor cursor = kd_cursor_init (data, len, FALSE);
-		uint32_t name_len, type, desc_len;
-		const uint8_t *name;
 		gboolean known = FALSE;
-		size_t desc;
+		KdNote note;
 
 		if (!kd_cursor_seek (&cursor, at - back))
 			return FALSE;
-		while (cursor.pos < at &&
-			next_note (&cursor, &name, &name_len, &type, &desc, &desc_len) &&
+		while (cursor.pos < at && kd_note_next (&cursor, &note) &&
 			kd_cursor_align (&cursor, 4)) {
-			known = (name_len == 4 && memcmp (name, "Xen", 4) == 0) ||
-				(name_len == 6 && memcmp (name, "Linux", 6) == 0);
+			known = has_name (&note, "Xen", sizeof "Xen") ||
+				has_name (&note, "Linux", sizeof "Linux");
 			if (!known)
 				break;
 		}

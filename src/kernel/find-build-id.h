@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
+#include "base/cursor.h"
 #include "target/target.h"
 
 #define KD_BUILD_ID_MAX 64
@@ -21,6 +22,17 @@ typedef struct {
 
 void kd_memory_notes_clear (KdMemoryNotes *notes);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (KdMemoryNotes, kd_memory_notes_clear)
+
+/* One ELF note, little endian, and its place in what the cursor goes over. */
+typedef struct {
+	const uint8_t *name;
+	uint32_t name_len, type; /* name_len with its end */
+	size_t desc;
+	uint32_t desc_len;
+} KdNote;
+
+/* Moves past the note; what follows is on the next multiple of 4. FALSE: it is not whole. */
+gboolean kd_note_next (KdCursor *cursor, KdNote *ret_note);
 
 /*
  * The build-id note in ELF notes: offset and length of the id itself. FALSE: there is none, or the

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "command/address.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "command/complete.h"
@@ -9,10 +10,24 @@
 gboolean
 kd_command_address (KdSession *session, const char *text, KdAddr *ret_addr, GError **error)
 {
-	const KdStop *stop = session->target ? kd_target_last_stop (session->target) : NULL;
-	unsigned cpu = stop && stop->cpu > 0 ? (unsigned)stop->cpu : 0;
+	return kd_expr_eval_addr (session->target, session->kernel,
+		kd_session_stopped_cpu (session), text, ret_addr, error);
+}
 
-	return kd_expr_eval_addr (session->target, session->kernel, cpu, text, ret_addr, error);
+gboolean
+kd_command_cpu (KdSession *session, const KdArgs *args, unsigned *ret_cpu, GError **error)
+{
+	uint64_t cpu = kd_session_stopped_cpu (session);
+
+	kd_args_uint (args, "cpu", &cpu);
+	if (cpu >= kd_target_nr_cpus (session->target)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
+			"no CPU %" PRIu64 " (there are %u)", cpu,
+			kd_target_nr_cpus (session->target));
+		return FALSE;
+	}
+	*ret_cpu = (unsigned)cpu;
+	return TRUE;
 }
 
 static gboolean

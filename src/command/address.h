@@ -11,5 +11,8 @@
 gboolean kd_command_address (
 	KdSession *session, const char *text, KdAddr *ret_addr, GError **error);
 
+/* The CPU of --cpu, or without it the one that stopped. NOT_FOUND: the machine has no such CPU. */
+gboolean kd_command_cpu (KdSession *session, const KdArgs *args, unsigned *ret_cpu, GError **error);
+
 /* Offers names of symbols that start with `word`, for a row's complete(). */
 void kd_command_complete_symbol (KdSession *session, const char *word, GPtrArray *ret_candidates);

@@ -98,7 +98,6 @@ add_all (JsonArray *array, KdSession *session, GError **error)
 static JsonNode *
 run (KdSession *session, const KdArgs *args, GError **error)
 {
-	const KdStop *stop = kd_target_last_stop (session->target);
 	JsonArray *array = json_array_new();
 	uint64_t pid, cpu;
 	gboolean has_pid = kd_args_uint (args, "pid", &pid);
@@ -115,7 +114,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 		done = add_task (array, session, pid, error);
 	} else {
 		if (!has_cpu)
-			cpu = stop && stop->cpu >= 0 ? (uint64_t)stop->cpu : 0;
+			cpu = kd_session_stopped_cpu (session);
 		done = add_cpu (array, session, (unsigned)MIN (cpu, G_MAXINT32), error);
 	}
 	if (!done) {

@@ -351,8 +351,7 @@ static gboolean
 find_start (Listing *listing, const char *text, GError **error)
 {
 	KdSession *session = listing->session;
-	const KdStop *stop = kd_target_last_stop (session->target);
-	unsigned cpu = stop && stop->cpu >= 0 ? (unsigned)stop->cpu : 0;
+	unsigned cpu = kd_session_stopped_cpu (session);
 	KdKernelSymbol symbol;
 	KdCpuState state;
 

@@ -3,14 +3,6 @@
 
 #include "kvm/kvm.h"
 
-static unsigned
-stopped_cpu (const KdSession *session)
-{
-	const KdStop *stop = kd_target_last_stop (session->target);
-
-	return stop && stop->cpu >= 0 ? (unsigned)stop->cpu : 0;
-}
-
 gboolean
 kd_command_read (KdSession *session, KdAddr addr, void *buf, size_t len, GError **error)
 {
@@ -22,8 +14,8 @@ kd_command_read (KdSession *session, KdAddr addr, void *buf, size_t len, GError 
 	case KD_SPACE_PHYS:
 		return kd_target_read_phys (session->target, addr.value, buf, len, error);
 	case KD_SPACE_KERNEL:
-		return kd_target_read_cpu (
-			session->target, stopped_cpu (session), addr.value, buf, len, error);
+		return kd_target_read_cpu (session->target, kd_session_stopped_cpu (session),
+			addr.value, buf, len, error);
 	case KD_SPACE_CPU:
 		return kd_target_read_cpu (
 			session->target, (unsigned)addr.space.id, addr.value, buf, len, error);

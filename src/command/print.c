@@ -306,8 +306,7 @@ static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
 	g_autoptr (JsonObject) obj = json_object_new();
-	const KdStop *stop = session->target ? kd_target_last_stop (session->target) : NULL;
-	uint64_t cpu = stop && stop->cpu > 0 ? (uint64_t)stop->cpu : 0;
+	uint64_t cpu = kd_session_stopped_cpu (session);
 	KdFormatOptions options = {0};
 	const char *text;
 	KdObject object;

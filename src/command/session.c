@@ -88,6 +88,14 @@ add_pc (const KdSession *session, int cpu, JsonObject *obj)
 	}
 }
 
+unsigned
+kd_session_stopped_cpu (const KdSession *session)
+{
+	const KdStop *stop = session->target ? kd_target_last_stop (session->target) : NULL;
+
+	return stop && stop->cpu >= 0 ? (unsigned)stop->cpu : 0;
+}
+
 JsonObject *
 kd_session_stop_json (const KdSession *session)
 {

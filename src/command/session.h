@@ -27,6 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdSession, kd_session_free)
 
 /* "running", "stopped", "dump", "lost"; "none" before attach. Static. */
 const char *kd_session_state_name (const KdSession *session);
+/* The CPU that stopped; 0 while running, and where it is not known. */
+unsigned kd_session_stopped_cpu (const KdSession *session);
 /* {reason, cpu, …} of the last stop; NULL while running. New. */
 JsonObject *kd_session_stop_json (const KdSession *session);
 /*

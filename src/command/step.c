@@ -166,16 +166,17 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	g_autoptr (GError) why = NULL;
 	Stepping stepping = {.session = session, .sp = kd_target_arch (session->target)->sp};
 	JsonObject *result;
-	uint64_t cpu, count;
+	uint64_t count;
+	unsigned cpu;
 	gboolean ok;
 
 	if (!check_args (given, &stepping, &count, error) ||
-		!kd_steps_cpu (session, given, &cpu, error) ||
+		!kd_command_cpu (session, given, &cpu, error) ||
 		!kd_steps_begin (session, given, error)) {
 		g_prefix_error (error, "step: ");
 		return NULL;
 	}
-	stepping.cpu = (unsigned)cpu;
+	stepping.cpu = cpu;
 	if (stepping.brief)
 		ok = make_brief (&stepping, count, steps, &why);
 	else {

@@ -6,20 +6,6 @@
 #include "base/json.h"
 
 gboolean
-kd_steps_cpu (KdSession *session, const KdArgs *args, uint64_t *ret_cpu, GError **error)
-{
-	const KdStop *stop = kd_target_last_stop (session->target);
-
-	*ret_cpu = stop && stop->cpu >= 0 ? (uint64_t)stop->cpu : 0;
-	kd_args_uint (args, "cpu", ret_cpu);
-	if (*ret_cpu < kd_target_nr_cpus (session->target))
-		return TRUE;
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-		"no CPU %" PRIu64 " (there are %u)", *ret_cpu, kd_target_nr_cpus (session->target));
-	return FALSE;
-}
-
-gboolean
 kd_steps_begin (KdSession *session, const KdArgs *args, GError **error)
 {
 	return kd_target_set_stepping (

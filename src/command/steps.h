@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 
-#include "command/command.h"
+#include "command/address.h"
 #include "debug/stepper.h"
 
 /* What `step` and `until` share. */
@@ -15,8 +15,6 @@
 		"others", 0, KD_ARG_FLAG, 0, FALSE, NULL, "let the other CPUs run meanwhile"       \
 	}
 
-/* The CPU that is meant; USAGE, NOT_FOUND. */
-gboolean kd_steps_cpu (KdSession *session, const KdArgs *args, uint64_t *ret_cpu, GError **error);
 /* As --irq and --others say, until kd_steps_end(). */
 gboolean kd_steps_begin (KdSession *session, const KdArgs *args, GError **error);
 void kd_steps_end (KdSession *session);

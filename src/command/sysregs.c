@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "command/address.h"
 #include "base/nearest.h"
 #include "command/command.h"
 
@@ -227,26 +228,25 @@ add_cpu (Cpu *cpu, const GArray *wanted, gboolean all_or_error, JsonArray *array
 
 /* Which CPUs: from *ret_first to before *ret_end. */
 static gboolean
-choose_cpus (KdSession *session, const KdArgs *given, uint64_t *ret_first, uint64_t *ret_end,
+choose_cpus (KdSession *session, const KdArgs *given, unsigned *ret_first, unsigned *ret_end,
 	GError **error)
 {
-	const KdStop *stop = kd_target_last_stop (session->target);
-	unsigned nr_cpus = kd_target_nr_cpus (session->target);
-	gboolean all = kd_args_flag (given, "all");
-	uint64_t cpu = stop ? stop->cpu : 0;
+	uint64_t cpu;
 
-	if (kd_args_uint (given, "cpu", &cpu) && all) {
+	if (kd_args_flag (given, "all")) {
+		*ret_first = 0;
+		*ret_end = kd_target_nr_cpus (session->target);
+		if (!kd_args_uint (given, "cpu", &cpu))
+			return TRUE;
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
 			"sysregs: --cpu or --all, not both");
 		return FALSE;
 	}
-	if (cpu >= nr_cpus) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-			"sysregs: no CPU %" PRIu64 " (there are %u)", cpu, nr_cpus);
+	if (!kd_command_cpu (session, given, ret_first, error)) {
+		g_prefix_error (error, "sysregs: ");
 		return FALSE;
 	}
-	*ret_first = all ? 0 : cpu;
-	*ret_end = all ? nr_cpus : cpu + 1;
+	*ret_end = *ret_first + 1;
 	return TRUE;
 }
 
@@ -257,7 +257,8 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	const char *const *words = kd_args_list (given, "name");
 	g_autoptr (GArray) known = NULL, wanted = NULL;
 	g_autoptr (JsonArray) array = json_array_new();
-	uint64_t first, end, level = 0;
+	uint64_t level = 0;
+	unsigned first, end;
 	gboolean has_level = kd_args_uint (given, "el", &level);
 
 	if (has_level && (level > 3 || !arch->sysregs->has_levels)) {
@@ -273,8 +274,8 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		arch->sysregs, known, words, has_level ? (gint64)level : -1, error);
 	if (!wanted)
 		return NULL;
-	for (uint64_t i = first; i < end; i++) {
-		Cpu cpu = {session, arch, (unsigned)i, {0}, {session->target, (unsigned)i}};
+	for (unsigned i = first; i < end; i++) {
+		Cpu cpu = {session, arch, i, {0}, {session->target, i}};
 
 		if (!add_cpu (&cpu, wanted, *words != NULL, array, error))
 			return NULL;

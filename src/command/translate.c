@@ -26,8 +26,7 @@ static gboolean
 walk_address (
 	KdSession *session, KdAddr addr, KdWalk *ret_walk, KdRegime *ret_regime, GError **error)
 {
-	const KdStop *stop = kd_target_last_stop (session->target);
-	unsigned cpu = stop && stop->cpu >= 0 ? (unsigned)stop->cpu : 0;
+	unsigned cpu = kd_session_stopped_cpu (session);
 
 	if (session->kernel)
 		return kd_kernel_walk (session->kernel, addr, ret_walk, ret_regime, error);

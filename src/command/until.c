@@ -268,15 +268,15 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	Until until = {.session = session, .steps = steps};
 	GError *why = NULL;
 	JsonObject *result;
-	uint64_t cpu;
+	unsigned cpu;
 	gboolean ok;
 
-	if (!check_args (given, &until, error) || !kd_steps_cpu (session, given, &cpu, error) ||
+	if (!check_args (given, &until, error) || !kd_command_cpu (session, given, &cpu, error) ||
 		!kd_steps_begin (session, given, error)) {
 		g_prefix_error (error, "until: ");
 		return NULL;
 	}
-	until.cpu = (unsigned)cpu;
+	until.cpu = cpu;
 	stepper = kd_stepper_new (session->target, session->kernel, until.cpu, &why);
 	until.stepper = stepper;
 	ok = stepper && make (&until, given, &why);
@@ -291,7 +291,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	result = json_object_new();
-	kd_json_set_int (result, "cpu", (gint64)cpu);
+	kd_json_set_int (result, "cpu", cpu);
 	kd_json_set_uint (result, "count", until.count);
 	json_object_set_array_member (result, "steps", g_steal_pointer (&steps));
 	return kd_json_object_node (result);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "command/address.h"
 #include "command/command.h"
 
 static const KdArg args[] = {
@@ -104,14 +105,13 @@ add_use (JsonArray *cpus, const GArray *tables, const KdVectorUse *use)
 static gboolean
 choose_cpu (KdSession *session, const KdArgs *given, GArray *uses, GError **error)
 {
-	unsigned nr_cpus = kd_target_nr_cpus (session->target);
-	uint64_t cpu;
+	uint64_t given_cpu;
+	unsigned cpu;
 
-	if (!kd_args_uint (given, "cpu", &cpu))
+	if (!kd_args_uint (given, "cpu", &given_cpu))
 		return TRUE;
-	if (cpu >= nr_cpus) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-			"vectors: no CPU %" PRIu64 " (there are %u)", cpu, nr_cpus);
+	if (!kd_command_cpu (session, given, &cpu, error)) {
+		g_prefix_error (error, "vectors: ");
 		return FALSE;
 	}
 	for (guint i = uses->len; i-- > 0;)

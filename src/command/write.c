@@ -40,23 +40,6 @@ usage (GError **error, const char *format, ...)
 }
 
 static gboolean
-get_cpu (KdSession *session, const KdArgs *given, unsigned *ret_cpu, GError **error)
-{
-	const KdStop *stop = kd_target_last_stop (session->target);
-	uint64_t cpu = stop && stop->cpu > 0 ? (uint64_t)stop->cpu : 0;
-
-	kd_args_uint (given, "cpu", &cpu);
-	if (cpu >= kd_target_nr_cpus (session->target)) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND,
-			"no CPU %" PRIu64 " (there are %u)", cpu,
-			kd_target_nr_cpus (session->target));
-		return FALSE;
-	}
-	*ret_cpu = (unsigned)cpu;
-	return TRUE;
-}
-
-static gboolean
 get_value (KdSession *session, unsigned cpu, const char *text, uint64_t *ret_value, GError **error)
 {
 	KdObject object;
@@ -223,7 +206,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	JsonNode *result = NULL;
 	unsigned cpu;
 
-	if (get_cpu (session, given, &cpu, error))
+	if (kd_command_cpu (session, given, &cpu, error))
 		result = kd_args_string (given, "reg") ? write_register (session, given, cpu, error)
 						       : write_memory (session, given, cpu, error);
 	if (!result)

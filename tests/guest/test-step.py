@@ -291,6 +291,20 @@ def rules(host):
     expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
 
 
+def at_level(host, pc, cpu):
+    """Of a place in the guest: only that VM's, only at that level."""
+    vmid = host.kvmdbg.call("sysregs", "--cpu", cpu, "VTTBR_EL2")[0]["regs"][0]["fields"]["VMID"]
+    never = {host.kvmdbg.call("break", pc, *words)["number"] for words in (("--vmid", vmid + 1), ("--el", 2))}
+    rows = run_for(host, 1)
+    for number_of in never:
+        expect(rows[number_of]["hits"] > 0 and rows[number_of]["passed"] == 0, f"{rows[number_of]}")
+    brk = host.kvmdbg.call("break", pc, "--vmid", vmid, "--el", 1)
+    stop = host.kvmdbg.call("cont", "--timeout-ms", 60000)["stop"]
+    expect_equal((stop["pc"], stop["reason"]), (pc, "breakpoint"), "stop in that VM")
+    expect_equal({row["number"]: row["passed"] for row in host.kvmdbg.call("breaks")}[brk["number"]], 1, "passed")
+    host.kvmdbg.text("delete", "--all")
+
+
 def guests_address(host):
     """A breakpoint at an address of the guest's own is one; at the kernel's it is the kernel's alone."""
     pc = host.run("until", "--guest")["steps"][-1]["pc"]
@@ -298,6 +312,8 @@ def guests_address(host):
     stop = host.kvmdbg.call("cont", "--timeout-ms", 60000)["stop"]
     expect_equal((stop["pc"], stop["breakpoint"]), (pc, brk["number"]), "stop in the guest")
     host.kvmdbg.text("delete", brk["number"])
+    if host.args.arch == "arm64":
+        at_level(host, pc, stop["cpu"])
 
 
 def indirect(host):

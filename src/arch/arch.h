@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "arch/bits.h"
+#include "arch/flow.h"
 
 /*
  * What one instruction set means to a debugger, behind one record. Everything above asks this
@@ -418,6 +419,7 @@ struct KdArch {
 		const char *text, unsigned cpu, const char *name, uint64_t *ret_value);
 
 	const KdSysregs *sysregs;
+	const KdFlow *flow; /* what instructions do to values */
 };
 
 extern const KdArch kd_arch_arm64;

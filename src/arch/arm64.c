@@ -563,4 +563,5 @@ const KdArch kd_arch_arm64 = {
 	.vector_at = vector_at,
 	.exit_vectors = exit_vectors,
 	.sysregs = &kd_arm64_sysregs,
+	.flow = &kd_arm64_flow,
 };

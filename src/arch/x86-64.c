@@ -338,4 +338,5 @@ const KdArch kd_arch_x86_64 = {
 	.monitor_command = "info registers -a",
 	.monitor_reg = monitor_reg,
 	.sysregs = &kd_x86_64_sysregs,
+	.flow = &kd_x86_64_flow,
 };

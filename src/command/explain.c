@@ -8,7 +8,26 @@
 #include "command/command.h"
 
 static void
-add_finding (JsonArray *findings, const KdFinding *finding)
+add_holder (JsonObject *finding, KdKernel *kernel, const KdLockHolder *holder)
+{
+	JsonObject *obj = json_object_new();
+	g_autofree char *at = kd_kernel_symbolize (kernel, holder->pc);
+	g_autofree char *taken = kd_kernel_symbolize (kernel, holder->taken_at);
+
+	kd_json_set_int (obj, "cpu", holder->cpu);
+	kd_json_set_int (obj, "frame", holder->frame);
+	kd_json_set_string (obj, "function", holder->function);
+	kd_json_set_hex (obj, "pc", holder->pc);
+	kd_json_set_string (obj, "at", at);
+	kd_json_set_hex (obj, "taken_pc", holder->taken_at);
+	kd_json_set_string (obj, "taken_at", taken);
+	kd_json_set_string (obj, "argument", holder->argument);
+	kd_json_set_string (obj, "proof", "code");
+	json_object_set_object_member (finding, "holder", obj);
+}
+
+static void
+add_finding (JsonArray *findings, KdKernel *kernel, const KdFinding *finding)
 {
 	JsonObject *obj = kd_json_array_add_object (findings);
 	JsonArray *evidence = json_array_new();
@@ -25,6 +44,10 @@ add_finding (JsonArray *findings, const KdFinding *finding)
 		kd_json_set_string (piece, "command", one->command);
 	}
 	json_object_set_array_member (obj, "evidence", evidence);
+	if (finding->has_lock)
+		kd_json_set_hex (obj, "lock", finding->lock);
+	if (finding->has_holder)
+		add_holder (obj, kernel, &finding->holder);
 }
 
 static JsonNode *
@@ -36,7 +59,7 @@ run (KdSession *session, const KdArgs *args, GError **error)
 	JsonArray *found = json_array_new(), *looked = json_array_new();
 
 	for (guint i = 0; i < findings->len; i++)
-		add_finding (found, &g_array_index (findings, KdFinding, i));
+		add_finding (found, session->kernel, &g_array_index (findings, KdFinding, i));
 	for (; *ids; ids++)
 		json_array_add_string_element (looked, *ids);
 	json_object_set_array_member (result, "findings", found);
@@ -107,9 +130,13 @@ const KdCommand kd_command_explain = {
 		"(arm64)\nvector-loop: exceptions taken inside the exception vectors\nhyp-panic: "
 		"the hypervisor's own panic\noff-stack: a stack pointer on none of the CPU's "
 		"stacks\ncsd-wait: a CPU that waits for another to run a function\nspinlock: a CPU "
-		"that spins for a lock\npanic: the kernel has given up\n\n"
+		"that spins for a lock, and who holds it, where the code of a CPU's frames proves "
+		"that: taken on each way to where the frame is, and not given back\npanic: the "
+		"kernel has given up\n\n"
 		"JSON: {findings: [{id, severity (fatal, error, warning), cpu, title, evidence: "
-		"[{text, command}]}], looked_for: [id]}. It is about this stop: what is a warning "
+		"[{text, command}], lock, holder: {cpu, frame, function, pc, at, taken_pc, "
+		"taken_at, argument, proof}}], looked_for: [id]}. It is about this stop: what is a "
+		"warning "
 		"may be gone at the next.",
 	.example = "explain",
 	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_NEEDS_KERNEL,

@@ -305,6 +305,7 @@ add_frame (KdBacktrace *backtrace, const Context *context, const KdUnwindFrame *
 		.pc = from->regs.pc,
 		.how = from->how,
 		.proof = from->proof,
+		.regs = from->regs,
 	};
 	uint64_t link;
 

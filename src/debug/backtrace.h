@@ -28,7 +28,8 @@ typedef struct {
 	gboolean inlined; /* into the next frame, which has the same pc */
 	KdHow how;
 	KdProof proof;
-	char *note; /* NULL: nothing to say */
+	char *note;    /* NULL: nothing to say */
+	KdRegSet regs; /* as far as they are known */
 } KdFrame;
 
 typedef struct {

@@ -243,56 +243,90 @@ has_address (KdKernel *kernel, unsigned cpu, uint64_t addr, uint64_t *ret_place)
 	return FALSE;
 }
 
-void
-kd_explain_spinlock (KdExplain *explain, unsigned cpu)
+/* The function of a lock that the CPU spins in, and the frame of who wants the lock. */
+static const char *
+find_spinning (const KdBacktrace *trace, guint *ret_index, guint *ret_caller)
 {
 	static const char *const functions[] = {"queued_spin_lock_slowpath",
 		"native_queued_spin_lock_slowpath", "__pv_queued_spin_lock_slowpath",
 		"queued_read_lock_slowpath", "queued_write_lock_slowpath"};
-	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
-	KdKernel *kernel = kd_explain_kernel (explain);
-	guint index = 0;
-	size_t i = 0;
 	guint inner = 0; /* frames of functions that it has called */
-	uint64_t lock = 0;
-	uint32_t word = 0;
-	KdFinding *finding;
+	const char *found = NULL;
 
-	while (i < G_N_ELEMENTS (functions) && !kd_explain_in (trace, functions[i], &index))
-		i++;
-	if (i == G_N_ELEMENTS (functions))
-		return;
-	for (guint k = 0; k < index; k++)
+	for (size_t i = 0; i < G_N_ELEMENTS (functions); i++) {
+		guint index;
+
+		/* The innermost: one may be inlined into what calls the other. */
+		if (!kd_explain_in (trace, functions[i], &index) || (found && index > *ret_index))
+			continue;
+		found = functions[i];
+		*ret_index = index;
+	}
+	if (!found)
+		return NULL;
+	for (guint k = 0; k < *ret_index; k++)
 		inner += !g_array_index (trace->frames, KdFrame, k).inlined;
 	/* An interrupt may have been taken there: then the CPU does something else. */
 	if (inner > 1)
-		return;
+		return NULL;
 	/* Its callers, behind what only takes the lock. */
-	while (index + 1 < trace->frames->len) {
-		const char *symbol = g_array_index (trace->frames, KdFrame, ++index).symbol;
+	*ret_caller = *ret_index;
+	while (*ret_caller + 1 < trace->frames->len) {
+		const char *symbol = g_array_index (trace->frames, KdFrame, ++*ret_caller).symbol;
 
 		if (!symbol || !strstr (symbol, "_lock"))
 			break;
 	}
-	finding = kd_explain_add (explain, "spinlock",
-		irqs_are_off (kernel, cpu) ? KD_SEVERITY_ERROR : KD_SEVERITY_WARNING, (int)cpu,
-		"CPU %u spins for a lock that %s takes, with interrupts %s", cpu,
-		g_array_index (trace->frames, KdFrame, index).symbol
-			? g_array_index (trace->frames, KdFrame, index).symbol
-			: "?",
-		irqs_are_off (kernel, cpu) ? "off" : "on");
-	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu), "it is in %s", functions[i]);
-	if (find_lock (kernel, cpu, &lock, &word)) {
-		g_autofree char *name = kd_kernel_symbolize (kernel, lock);
+	return found;
+}
 
-		kd_finding_add (finding, g_strdup_printf ("mem 0x%" PRIx64 " 4", lock),
-			"of its registers only one leads to a held lock: 0x%" PRIx64
-			" (%s), whose word is 0x%x",
-			lock, name, word);
+/* Any CPU's frames, the one's that waits among them. */
+static gboolean
+find_holder (KdExplain *explain, uint64_t lock, KdLockHolder *ret_holder)
+{
+	KdKernel *kernel = kd_explain_kernel (explain);
+
+	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (kd_kernel_target (kernel)); cpu++) {
+		const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
+
+		if (trace && kd_lock_holder_find (kernel, trace, lock, ret_holder))
+			return TRUE;
 	}
-	/* Queued locks do not keep who holds them; who does has its address somewhere. */
+	return FALSE;
+}
+
+static void
+add_holder (KdExplain *explain, KdFinding *finding, KdLockHolder *holder)
+{
+	KdKernel *kernel = kd_explain_kernel (explain);
+	g_autofree char *at = kd_kernel_symbolize (kernel, holder->pc);
+	g_autofree char *taken = kd_kernel_symbolize (kernel, holder->taken_at);
+
+	finding->has_holder = TRUE;
+	finding->holder = *holder;
+	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", holder->cpu),
+		"CPU %u%s holds the lock: its frame %u is at %s", holder->cpu,
+		(int)holder->cpu == finding->cpu ? " itself" : "", holder->frame, at);
+	kd_finding_add (finding, g_strdup_printf ("dis 0x%" PRIx64, holder->function_addr),
+		"on each way there from the function's start the lock is taken, at %s, and not "
+		"given back",
+		taken);
+	kd_finding_add (finding, g_strdup_printf ("dis --count 1 0x%" PRIx64, holder->taken_at),
+		"what is taken there is %s", holder->argument);
+}
+
+/* Queued locks do not keep who holds them; who does has its address somewhere. */
+static void
+add_others (KdExplain *explain, KdFinding *finding, uint64_t lock)
+{
+	KdKernel *kernel = kd_explain_kernel (explain);
+
+	if (lock)
+		kd_finding_add (finding, g_strdup ("bt --all"),
+			"nobody is shown to hold it: no frame of a CPU is where its code has taken "
+			"it and not given it back");
 	for (unsigned other = 0; other < kd_target_nr_cpus (kd_kernel_target (kernel)); other++) {
-		g_autofree char *doing = other != cpu ? where (explain, other) : NULL;
+		g_autofree char *doing = (int)other != finding->cpu ? where (explain, other) : NULL;
 		uint64_t place = 0;
 
 		if (doing && lock && has_address (kernel, other, lock, &place))
@@ -305,6 +339,68 @@ kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 				"the lock does not say who holds it; CPU %u is in %s%s", other,
 				doing, lock ? ", without its address on the stack" : "");
 	}
+}
+
+/* The lock and its word; FALSE: nothing tells which it is. */
+static gboolean
+find_waited (KdExplain *explain, unsigned cpu, guint index, uint64_t *ret_lock, uint32_t *ret_word,
+	const char **ret_how)
+{
+	KdKernel *kernel = kd_explain_kernel (explain);
+	uint64_t lock;
+
+	*ret_how = "that function was called with";
+	if (kd_lock_holder_argument (kernel, kd_explain_backtrace (explain, cpu), index, &lock) &&
+		kd_kernel_read (kernel, kd_addr_kernel (lock), ret_word, sizeof *ret_word, NULL)) {
+		*ret_word = GUINT32_FROM_LE (*ret_word);
+		*ret_lock = lock;
+		return TRUE;
+	}
+	*ret_how = "of its registers only one leads to a held lock:";
+	return find_lock (kernel, cpu, ret_lock, ret_word);
+}
+
+void
+kd_explain_spinlock (KdExplain *explain, unsigned cpu)
+{
+	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
+	KdKernel *kernel = kd_explain_kernel (explain);
+	gboolean off = irqs_are_off (kernel, cpu), has_holder;
+	g_autofree char *held = NULL;
+	guint index = 0, caller = 0;
+	const char *function = find_spinning (trace, &index, &caller), *wanted, *how;
+	KdLockHolder holder = {0};
+	uint64_t lock = 0;
+	uint32_t word = 0;
+	KdFinding *finding;
+
+	if (!function)
+		return;
+	if (!find_waited (explain, cpu, index, &lock, &word, &how))
+		lock = 0;
+	has_holder = lock && find_holder (explain, lock, &holder);
+	held = !has_holder ? g_strdup ("")
+	       : holder.cpu == cpu
+		       ? g_strdup_printf ("; it holds that itself, in %s", holder.function)
+		       : g_strdup_printf ("; CPU %u holds it, in %s", holder.cpu, holder.function);
+	wanted = g_array_index (trace->frames, KdFrame, caller).symbol;
+	finding =
+		kd_explain_add (explain, "spinlock", off ? KD_SEVERITY_ERROR : KD_SEVERITY_WARNING,
+			(int)cpu, "CPU %u spins for a lock that %s takes, with interrupts %s%s",
+			cpu, wanted ? wanted : "?", off ? "off" : "on", held);
+	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu), "it is in %s", function);
+	if (lock) {
+		g_autofree char *name = kd_lock_name (kernel, lock);
+
+		finding->has_lock = TRUE;
+		finding->lock = lock;
+		kd_finding_add (finding, g_strdup_printf ("mem 0x%" PRIx64 " 4", lock),
+			"%s %s, whose word is 0x%x", how, name, word);
+	}
+	if (has_holder)
+		add_holder (explain, finding, &holder);
+	else
+		add_others (explain, finding, lock);
 }
 
 /* --- the kernel has given up --- */

@@ -43,6 +43,7 @@ finding_clear (void *data)
 
 	g_free (finding->title);
 	g_array_unref (finding->evidence);
+	kd_lock_holder_clear (&finding->holder);
 }
 
 static void

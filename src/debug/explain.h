@@ -2,6 +2,7 @@
 #pragma once
 
 #include "debug/backtrace.h"
+#include "debug/lock-holder.h"
 
 /*
  * Known trouble, looked for in a stopped machine. A finding is one function in one table
@@ -25,6 +26,10 @@ typedef struct {
 	int cpu; /* -1: none in particular */
 	char *title;
 	GArray *evidence; /* of KdEvidence */
+	gboolean has_lock;
+	uint64_t lock; /* that is waited for */
+	gboolean has_holder;
+	KdLockHolder holder;
 } KdFinding;
 
 const char *kd_severity_name (KdSeverity severity);

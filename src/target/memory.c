@@ -471,6 +471,13 @@ try_direct (KdTarget *target, char **ret_owned)
 		target->path = KD_PATH_VM;
 		return NULL;
 	}
+	if (code == EFAULT) {
+		*ret_owned = g_strdup_printf ("process %d, which serves the stub's socket, has no "
+					      "such memory: QEMU runs elsewhere",
+			target->pid);
+		target->pid = 0;
+		return *ret_owned;
+	}
 	*ret_owned = g_strdup_printf ("QEMU's memory cannot be read (process %d): %s%s",
 		target->pid, g_strerror (code),
 		code == EPERM ? "; run as its user with ptrace allowed, or give QEMU shared memory"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/json.h"
 #include "target/qemu-process.h"
+#include "target/ram-map.h"
 #include "target/target-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -296,6 +298,66 @@ learn_qemu (KdTarget *target)
 	}
 }
 
+/* What the stub's own monitor says: where there is no other, or to know it by. */
+static void
+query_stub (KdTarget *target)
+{
+	g_autofree char *text = NULL;
+
+	if (target->accel)
+		return;
+	text = kd_rsp_link_monitor (target->rsp, "info kvm", NULL);
+	if (text && strstr (text, "kvm support: "))
+		target->accel = g_strdup (strstr (text, "enabled") ? "kvm" : "tcg");
+}
+
+/* Where QEMU keeps the machine's first RAM: no two processes agree on that by chance. */
+static gboolean
+is_same_qemu (KdTarget *target)
+{
+	g_autofree char *mtree = kd_target_hmp (target, "info mtree -f", NULL);
+	g_autoptr (GArray) ram = mtree ? kd_mtree_parse (mtree) : NULL;
+	g_autofree char *question = NULL, *ours = NULL, *theirs = NULL;
+	uint64_t hva, other;
+
+	if (!ram || ram->len == 0)
+		return TRUE;
+	question = g_strdup_printf ("gpa2hva 0x%" PRIx64, g_array_index (ram, KdRamBlock, 0).pa);
+	ours = kd_target_hmp (target, question, NULL);
+	theirs = kd_rsp_link_monitor (target->rsp, question, NULL);
+	/* One that does not tell is not known to be another. */
+	return !ours || !theirs || !kd_gpa2hva_parse (ours, &hva) ||
+	       !kd_gpa2hva_parse (theirs, &other) || hva == other;
+}
+
+/*
+ * The process at the other end of the stub's socket may only pass on what another QEMU says, one
+ * inside its own machine for instance: its monitor is then of another machine.
+ */
+static gboolean
+check_monitor (KdTarget *target, const char *named, GError **error)
+{
+	if (!target->has_qmp || is_same_qemu (target))
+		return TRUE;
+	target->was_running = TRUE;
+	if (named) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s is the monitor of another QEMU than the stub's", target->qmp_address);
+		return FALSE;
+	}
+	g_clear_pointer (&target->qmp, kd_qmp_link_free);
+	g_clear_pointer (&target->qmp_address, g_free);
+	g_clear_pointer (&target->version, g_free);
+	g_clear_pointer (&target->accel, g_free);
+	target->has_qmp = FALSE;
+	target->qmp_why = g_strdup_printf ("the one of process %d, which serves the stub's socket, "
+					   "is of another machine; name one with --qmp",
+		target->pid);
+	target->pid = 0;
+	learn_qemu (target);
+	return TRUE;
+}
+
 /*
  * QEMU forgets the breakpoints of a client that went away at the "?" of the next one, but since 7.0
  * (softmmu: gdb_breakpoint_remove_all by accelerator) only those of the CPU that Hc names; the
@@ -402,6 +464,11 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	if (!options->timeout_ms)
 		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);
+	if (!check_monitor (target, options->qmp, error)) {
+		abandon (target);
+		return NULL;
+	}
+	query_stub (target);
 	forget_left_breaks (target);
 	kd_target_note_clean_up (target);
 	kd_target_note_write (target);

@@ -13,7 +13,7 @@ is_watch (KdBreakKind kind)
 
 /* RSP's Z types are in the order of ours. */
 static gboolean
-ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
+ask_once (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
 {
 	KdRspRequest *request = kd_rsp_link_request (target->rsp);
 	KdRspBreak type = (KdRspBreak)point->kind;
@@ -25,6 +25,35 @@ ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
 	else
 		kd_rsp_request_remove_break (request, type, point->va, len);
 	return kd_target_result (target, kd_rsp_link_ask_ok (target->rsp, error));
+}
+
+static gboolean
+uses_kvm (const KdTarget *target)
+{
+	return g_strcmp0 (target->accel, "kvm") == 0;
+}
+
+/*
+ * KVM's software breakpoint is written through the tables of the CPU that Hc names (7.2
+ * kvm-all.c, kvm_insert_breakpoint): one that is in user mode or in a guest may have no such
+ * address, and another has.
+ */
+static gboolean
+ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
+{
+	g_autoptr (GError) why = NULL;
+
+	if (ask_once (target, insert, point, &why))
+		return TRUE;
+	for (unsigned cpu = 0; uses_kvm (target) && point->kind == KD_BREAK_SOFTWARE &&
+			       g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE) &&
+			       cpu < target->threads->len;
+		cpu++)
+		if (kd_target_name_cpu (target, cpu, NULL) &&
+			ask_once (target, insert, point, NULL))
+			return TRUE;
+	g_propagate_error (error, g_steal_pointer (&why));
+	return FALSE;
 }
 
 /* The stub counts nothing: two of the same at one place are one to it. */
@@ -68,7 +97,9 @@ check (const KdTarget *target, const KdBreak *point, GError **error)
 static gboolean
 insert (KdTarget *target, KdBreak *point, GError **error)
 {
-	if (point->kind == KD_BREAK_SOFTWARE && g_strcmp0 (target->accel, "kvm") == 0) {
+	gboolean chosen = point->kind == KD_BREAK_SOFTWARE && uses_kvm (target);
+
+	if (chosen) {
 		point->kind = KD_BREAK_HARDWARE;
 		point->chosen = TRUE;
 		if (is_shared (target, point) || ask (target, TRUE, point, NULL))
@@ -76,7 +107,14 @@ insert (KdTarget *target, KdBreak *point, GError **error)
 		point->kind = KD_BREAK_SOFTWARE;
 		point->chosen = FALSE;
 	}
-	return is_shared (target, point) || ask (target, TRUE, point, error);
+	if (is_shared (target, point) || ask (target, TRUE, point, error))
+		return TRUE;
+	if (chosen)
+		g_prefix_error (error, "KVM has no breakpoint register left, and memory takes no "
+				       "instruction there: ");
+	else if (uses_kvm (target))
+		g_prefix_error (error, "KVM has no register left for it, or none that does this: ");
+	return FALSE;
 }
 
 int

@@ -255,13 +255,8 @@ kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error)
 	return FALSE;
 }
 
-/*
- * When a step is interrupted QEMU ends single-stepping on the CPU that Hc names, whatever CPU was
- * stepped (7.2 gdbstub.c, gdb_vm_state_change): another would trap as soon as it runs, and stop a
- * machine that nobody is attached to any more.
- */
-static gboolean
-name_stepped (KdTarget *target, unsigned cpu, GError **error)
+gboolean
+kd_target_name_cpu (KdTarget *target, unsigned cpu, GError **error)
 {
 	g_autoptr (GError) why = NULL;
 
@@ -302,7 +297,12 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 			return FALSE;
 		lifted = kd_target_breaks_at (target, pc);
 	}
-	if (!name_stepped (target, cpu, error))
+	/*
+	 * When a step is interrupted QEMU ends single-stepping on the CPU that Hc names, whatever
+	 * CPU was stepped (7.2 gdbstub.c, gdb_vm_state_change): another would trap as soon as it
+	 * runs, and stop a machine that nobody is attached to any more.
+	 */
+	if (!kd_target_name_cpu (target, cpu, error))
 		return FALSE;
 	if (lifted)
 		kd_target_breaks_lift (target, pc, TRUE, NULL);

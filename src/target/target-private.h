@@ -97,6 +97,8 @@ gboolean kd_target_result (KdTarget *target, gboolean ok);
 /* As kd_target_stop(), which waits for ten seconds. */
 gboolean kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error);
 gboolean kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error);
+/* Makes `cpu` the one of Hc, where the stub knows that. */
+gboolean kd_target_name_cpu (KdTarget *target, unsigned cpu, GError **error);
 
 /* --- qemu.c --- */
 /* The monitor, connected; NULL: there is none, or it serves somebody else. Release it after use. */

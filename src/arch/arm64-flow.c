@@ -147,6 +147,24 @@ decode_narrow_pair (uint32_t word, KdFlowInsn *flow)
 	return TRUE;
 }
 
+/* Atomics, exclusives and stores with release that are none of those above: they write somewhere.
+ */
+static void
+add_hidden_store (uint32_t word, KdFlowInsn *flow)
+{
+	gboolean is_atomic = (word & 0x3f200c00) == 0x38200000;
+	gboolean is_exclusive = (word & 0x3f000000) == 0x08000000;
+	/* LDXR, LDAR. */
+	gboolean only_loads = is_exclusive && field (word, 22, 1) && !field (word, 21, 1);
+	KdFlowOp *op;
+
+	if (!is_atomic && (!is_exclusive || only_loads))
+		return;
+	op = add_op (flow, KD_FLOW_STORE, KD_FLOW_NO_REG, field (word, 5, 5));
+	op->bytes = 16;
+	op->unknown = TRUE;
+}
+
 /* --- numbers --- */
 
 static gboolean
@@ -263,6 +281,7 @@ decode (const uint8_t *code, size_t len, uint64_t addr, KdFlowInsn *ret_insn)
 			break;
 		/* fall through */
 	default:
+		add_hidden_store (word, &flow);
 		/* A BRK of WARN() goes on: what it may change is nothing. */
 		if ((word & 0xffe0001f) != 0xd4200000)
 			add_change (&flow, insn.writes);

@@ -156,6 +156,27 @@ decode_memory (uint32_t insn, KdArm64Insn *ret)
 	return TRUE;
 }
 
+/* Exclusives, ordered accesses, compare-and-swap: C4.1, by bits o2, L and o1. */
+static uint32_t
+exclusive_may_write (uint32_t insn)
+{
+	unsigned rt = field (insn, 0, 5), rs = field (insn, 16, 5);
+	gboolean load = field (insn, 22, 1);
+
+	switch (field (insn, 23, 1) << 1 | field (insn, 21, 1)) {
+	case 0: /* STXR, LDXR */
+		return gpr_bit (load ? rt : rs);
+	case 1:
+		if (!(insn >> 31)) /* CASP */
+			return gpr_bit (rs) | gpr_bit (rs + 1);
+		return load ? gpr_bit (rt) | gpr_bit (field (insn, 10, 5)) : gpr_bit (rs);
+	case 2: /* STLR, LDAR */
+		return load ? gpr_bit (rt) : 0;
+	default: /* CAS */
+		return gpr_bit (rs);
+	}
+}
+
 static uint32_t
 load_may_write (uint32_t insn)
 {
@@ -177,7 +198,14 @@ load_may_write (uint32_t insn)
 			writes |= gpr_bit (rd);
 		return writes | (field (insn, 10, 1) ? 1u << rn : 0);
 	}
-	/* Exclusives, atomics, tags, memory copies: whatever register they name. */
+	if ((insn & 0x3b200c00) == 0x38200800) /* register offset */
+		return !vector && field (insn, 22, 2) ? gpr_bit (rd) : 0;
+	if ((insn & 0x3f200c00) == 0x38200000 ||   /* atomics */
+		(insn & 0x3f000000) == 0x18000000) /* literal */
+		return gpr_bit (rd);
+	if ((insn & 0x3f000000) == 0x08000000)
+		return exclusive_may_write (insn);
+	/* Tags, memory copies and what else: whatever register they name. */
 	return gpr_bit (rd) | gpr_bit (rn) | gpr_bit (field (insn, 16, 5)) |
 	       gpr_bit (field (insn, 10, 5));
 }

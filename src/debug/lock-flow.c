@@ -3,9 +3,12 @@
 
 #include <string.h>
 
-/* Instructions of a function, and how often each may be looked at before it is given up. */
+/* Instructions of a function, and how often all are gone through before it is given up. */
 #define INSNS_MAX 4096
-#define VISITS_MAX 64
+#define ROUNDS_MAX 128
+#define ROUNDS_FREE 16
+/* Ways that are compared, in all: code that jumps by tables has many. */
+#define WAYS_MAX 200000
 #define INSN_BYTES 16
 /* A frame is not larger, nor what one instruction writes whose size is not known. */
 #define FRAME_MAX 65536
@@ -24,10 +27,10 @@ typedef struct {
 typedef struct {
 	uint64_t addr;
 	KdFlowInsn flow;
-	GArray *ways;       /* of Way: those that lead here; NULL: none is known */
-	KdLockState *state; /* in front of it: what they have in common */
-	uint64_t met;       /* registers that have a value of their own here */
-	gboolean waiting;   /* to be gone through again */
+	GArray *ways;        /* of Way: those that lead here; NULL: none is known */
+	KdLockState *state;  /* in front of it: what they have in common */
+	KdLockState *values; /* the same, as far as it was found first */
+	gboolean waiting;    /* to be gone through again */
 } Insn;
 
 typedef struct {
@@ -37,19 +40,27 @@ typedef struct {
 	uint64_t entry, size;
 	GArray *insns;     /* of Insn */
 	GHashTable *index; /* address → its place + 1 */
-	GQueue queue;      /* of places + 1 */
+	unsigned nr_ways;  /* compared */
+	gboolean settles;  /* names of values are not taken back any more */
 	gboolean too_long;
 } Analysis;
+
+static void
+clear_ways (Insn *insn)
+{
+	for (guint i = 0; insn->ways && i < insn->ways->len; i++)
+		g_rc_box_release (g_array_index (insn->ways, Way, i).state);
+	g_clear_pointer (&insn->ways, g_array_unref);
+}
 
 static void
 insn_clear (void *data)
 {
 	Insn *insn = data;
 
-	for (guint i = 0; insn->ways && i < insn->ways->len; i++)
-		g_rc_box_release (g_array_index (insn->ways, Way, i).state);
-	g_clear_pointer (&insn->ways, g_array_unref);
+	clear_ways (insn);
 	g_free (insn->state);
+	g_free (insn->values);
 }
 
 static Insn *
@@ -208,22 +219,47 @@ is_number (KdFlowValue value, uint32_t wanted)
 	return value.base == KD_FLOW_NUMBER && (uint32_t)value.offset == wanted;
 }
 
-/* 32 bits of it are all of it: it was read as so many. */
-static gboolean
-is_word (const KdLockState *state, KdFlowValue value)
+/* The instruction that defined the value, and its register; NULL: none did. */
+static const Insn *
+maker_of (const Analysis *analysis, KdFlowValue value, unsigned *ret_reg)
 {
-	for (unsigned i = 0; i < state->nr_tries; i++)
-		if (value.offset == 0 && state->tries[i].word == value.base)
+	unsigned i = value.base / 128;
+
+	*ret_reg = value.base % 128;
+	if (value.base == KD_FLOW_UNKNOWN || i == 0 || i > analysis->insns->len ||
+		*ret_reg >= KD_FLOW_REGS_MAX)
+		return NULL;
+	return insn_at (analysis, i - 1);
+}
+
+static gboolean
+made_by (const Analysis *analysis, KdFlowValue value, KdFlowKind a, KdFlowKind b)
+{
+	unsigned reg;
+	const Insn *maker = maker_of (analysis, value, &reg);
+
+	for (unsigned k = 0; maker && k < maker->flow.nr_ops; k++) {
+		const KdFlowOp *op = &maker->flow.ops[k];
+
+		if ((op->kind == a || op->kind == b) && op->rd == reg)
 			return TRUE;
+	}
 	return FALSE;
 }
 
+/* 32 bits of it are all of it: it was read as so many. */
+static gboolean
+is_word (const Analysis *analysis, KdFlowValue value)
+{
+	return value.offset == 0 && made_by (analysis, value, KD_FLOW_SWAP, KD_FLOW_LOAD_EXCLUSIVE);
+}
+
 static void
-copy32 (KdLockState *state, unsigned i, unsigned reg, KdFlowValue value)
+copy32 (const Analysis *analysis, KdLockState *state, unsigned i, unsigned reg, KdFlowValue value)
 {
 	if (value.base == KD_FLOW_NUMBER)
 		put (state, i, reg, number ((int64_t)(uint32_t)value.offset));
-	else if (is_word (state, value))
+	else if (is_word (analysis, value))
 		put (state, i, reg, value);
 	else
 		define (state, i, reg);
@@ -362,14 +398,14 @@ store_exclusive (KdLockState *state, unsigned i, const KdFlowOp *op)
 /* --- an instruction --- */
 
 static void
-apply_xor (KdLockState *state, unsigned i, const KdFlowOp *op)
+apply_xor (const Analysis *analysis, KdLockState *state, unsigned i, const KdFlowOp *op)
 {
 	KdFlowValue a = reg_value (state, op->rn), b = reg_value (state, op->rm);
 
 	if (is_number (a, 0))
-		copy32 (state, i, op->rd, b);
+		copy32 (analysis, state, i, op->rd, b);
 	else if (is_number (b, 0))
-		copy32 (state, i, op->rd, a);
+		copy32 (analysis, state, i, op->rd, a);
 	else
 		define (state, i, op->rd);
 }
@@ -391,10 +427,10 @@ apply (const Analysis *analysis, KdLockState *state, unsigned i, const Insn *ins
 		put (state, i, op->rd, place_of (state, op));
 		break;
 	case KD_FLOW_COPY32:
-		copy32 (state, i, op->rd, reg_value (state, op->rn));
+		copy32 (analysis, state, i, op->rd, reg_value (state, op->rn));
 		break;
 	case KD_FLOW_XOR32:
-		apply_xor (state, i, op);
+		apply_xor (analysis, state, i, op);
 		break;
 	case KD_FLOW_LOAD:
 		load (analysis, state, i, op);
@@ -508,13 +544,14 @@ set_way (Insn *insn, unsigned from, gboolean jumped, KdLockState *state)
 }
 
 static void
-meet_ways (Insn *insn, unsigned i, KdLockState *ret_state)
+meet_ways (const Analysis *analysis, Insn *insn, unsigned i, KdLockState *ret_state)
 {
 	g_autofree KdLockState **states = g_new (KdLockState *, insn->ways->len);
 
 	for (guint k = 0; k < insn->ways->len; k++)
 		states[k] = g_array_index (insn->ways, Way, k).state;
-	kd_lock_state_meet (states, insn->ways->len, i, &insn->met, ret_state);
+	kd_lock_state_meet (states, insn->ways->len, i, insn->values,
+		analysis->settles ? insn->state : NULL, ret_state);
 }
 
 /* `state` is of g_rc_box_new(). */
@@ -530,16 +567,18 @@ reach (Analysis *analysis, unsigned from, gboolean jumped, uint64_t addr, KdLock
 	insn = insn_at (analysis, i);
 	if (!set_way (insn, from, jumped, state))
 		return;
-	meet_ways (insn, i, &met);
+	analysis->nr_ways += insn->ways->len;
+	if (analysis->nr_ways > WAYS_MAX) {
+		analysis->too_long = TRUE;
+		return;
+	}
+	meet_ways (analysis, insn, i, &met);
 	if (!insn->state)
 		insn->state = g_new (KdLockState, 1);
 	else if (kd_lock_state_equal (insn->state, &met))
 		return;
 	*insn->state = met;
-	if (insn->waiting)
-		return;
 	insn->waiting = TRUE;
-	g_queue_push_tail (&analysis->queue, GUINT_TO_POINTER (i + 1));
 }
 
 /*
@@ -551,24 +590,13 @@ leaves (const Analysis *analysis, const Insn *insn, const KdLockState *state)
 {
 	const KdFlowValue entry_sp = {KD_FLOW_ENTRY (analysis->flow->sp), 0};
 	KdFlowValue target;
-	const Insn *maker;
-	unsigned reg;
 
 	if (!kd_flow_value_equal (state->regs[analysis->flow->sp], entry_sp) ||
 		insn->flow.reg == KD_FLOW_NO_REG)
 		return FALSE;
 	target = reg_value (state, insn->flow.reg);
-	if (target.base < KD_FLOW_DEFINED (0, 0))
-		return TRUE;
-	reg = target.base % 128;
-	if (target.base == KD_FLOW_UNKNOWN || reg >= KD_FLOW_REGS_MAX ||
-		target.base / 128 > analysis->insns->len)
-		return FALSE;
-	maker = insn_at (analysis, target.base / 128 - 1);
-	for (unsigned k = 0; k < maker->flow.nr_ops; k++)
-		if (maker->flow.ops[k].kind == KD_FLOW_LOAD && maker->flow.ops[k].rd == reg)
-			return TRUE;
-	return FALSE;
+	return target.base < KD_FLOW_DEFINED (0, 0) ||
+	       made_by (analysis, target, KD_FLOW_LOAD, KD_FLOW_LOAD);
 }
 
 static void
@@ -581,7 +609,7 @@ go_on (Analysis *analysis, unsigned from, const Insn *insn, KdLockState *state)
 
 	if (insn->flow.end == KD_FLOW_INDIRECT && !leaves (analysis, insn, state)) {
 		discover_all (analysis);
-		for (unsigned i = 0; i < analysis->insns->len; i++)
+		for (unsigned i = 0; i < analysis->insns->len && !analysis->too_long; i++)
 			reach (analysis, from, FALSE, insn_at (analysis, i)->addr, state);
 		return;
 	}
@@ -617,25 +645,85 @@ go_through (Analysis *analysis, unsigned i)
 	g_rc_box_release (state);
 }
 
+/*
+ * The instructions in an order in which each comes, but in loops, behind all that lead to it: a
+ * walk into the depth, backwards.
+ */
+static void
+order_insns (const Analysis *analysis, GArray *order)
+{
+	guint nr = analysis->insns->len, left = nr;
+	g_autofree guint8 *ways_gone = g_malloc0 (nr);
+	g_autoptr (GArray) path = g_array_new (FALSE, FALSE, sizeof (unsigned));
+
+	g_array_set_size (order, nr);
+	for (unsigned start = 0; start < nr; start++) {
+		if (!ways_gone[start])
+			g_array_append_val (path, start);
+		while (path->len) {
+			unsigned at = g_array_index (path, unsigned, path->len - 1), to;
+			const Insn *insn = insn_at (analysis, at);
+			uint64_t next[2];
+			unsigned nr_next = next_addrs (insn, next);
+
+			/* Counted from 1: 0 is one that was not come to. */
+			if (ways_gone[at] <= nr_next && ways_gone[at]++ < nr_next) {
+				if (find_insn (analysis, next[ways_gone[at] - 1], &to) &&
+					!ways_gone[to])
+					g_array_append_val (path, to);
+				continue;
+			}
+			g_array_set_size (path, path->len - 1);
+			if (ways_gone[at] != UINT8_MAX) {
+				ways_gone[at] = UINT8_MAX;
+				g_array_index (order, unsigned, --left) = at;
+			}
+		}
+	}
+}
+
 /* FALSE: it takes too long. */
 static gboolean
-run (Analysis *analysis)
+run_once (Analysis *analysis)
 {
 	KdLockState *state = g_rc_box_new (KdLockState);
-	unsigned visits = 0;
+	g_autoptr (GArray) order = g_array_new (FALSE, FALSE, sizeof (unsigned));
+	gboolean again = TRUE;
 
 	kd_lock_state_init (state);
 	reach (analysis, G_MAXUINT, FALSE, analysis->entry, state);
 	g_rc_box_release (state);
-	while (!g_queue_is_empty (&analysis->queue)) {
-		unsigned i = GPOINTER_TO_UINT (g_queue_pop_head (&analysis->queue)) - 1;
+	for (unsigned round = 0; again && round < ROUNDS_MAX; round++) {
+		again = FALSE;
+		analysis->settles = round >= ROUNDS_FREE;
+		if (order->len != analysis->insns->len)
+			order_insns (analysis, order);
+		for (guint k = 0; k < order->len && !analysis->too_long; k++) {
+			unsigned i = g_array_index (order, unsigned, k);
 
-		insn_at (analysis, i)->waiting = FALSE;
-		if (analysis->too_long || visits++ > VISITS_MAX * analysis->insns->len)
-			return FALSE;
-		go_through (analysis, i);
+			if (!insn_at (analysis, i)->waiting)
+				continue;
+			insn_at (analysis, i)->waiting = FALSE;
+			go_through (analysis, i);
+			again = TRUE;
+		}
 	}
-	return !analysis->too_long;
+	return !again && !analysis->too_long;
+}
+
+/* First values, then the locks by them. */
+static gboolean
+run (Analysis *analysis)
+{
+	if (!run_once (analysis))
+		return FALSE;
+	for (guint i = 0; i < analysis->insns->len; i++) {
+		Insn *insn = insn_at (analysis, i);
+
+		clear_ways (insn);
+		insn->values = g_steal_pointer (&insn->state);
+	}
+	return run_once (analysis);
 }
 
 /* What is known at `pc`; FALSE: nothing. */
@@ -673,12 +761,11 @@ kd_lock_flow (const KdFlow *flow, const KdLockFlowOps *ops, void *data, uint64_t
 	g_autoptr (GArray) insns = g_array_new (FALSE, FALSE, sizeof (Insn));
 	g_autoptr (GHashTable) index =
 		g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-	Analysis analysis = {flow, ops, data, entry, size, insns, index, G_QUEUE_INIT, FALSE};
+	Analysis analysis = {flow, ops, data, entry, size, insns, index, 0, FALSE, FALSE};
 	gboolean done;
 
 	g_array_set_clear_func (insns, insn_clear);
 	discover (&analysis, entry);
 	done = run (&analysis) && look (&analysis, pc, live, ret_state);
-	g_queue_clear (&analysis.queue);
 	return done;
 }

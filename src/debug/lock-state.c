@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "debug/lock-state.h"
 
+#include <string.h>
+
 static const KdFlowValue unknown = {KD_FLOW_UNKNOWN, 0};
 
 gboolean
@@ -234,21 +236,74 @@ find_slot (const KdLockState *state, int64_t offset)
 }
 
 static void
-meet_values (KdLockState *state, const KdLockState *other)
+meet_slots (KdLockState *state, const KdLockState *other)
 {
-	/* Those that differ have met already. */
-	for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++)
-		if (!kd_flow_value_equal (state->regs[reg], other->regs[reg]))
-			state->regs[reg] = unknown;
-	if (!kd_flow_value_equal (state->flags, other->flags))
-		state->flags = unknown;
 	for (unsigned i = state->nr_slots; i-- > 0;) {
 		const KdLockSlot *slot = find_slot (other, state->slots[i].offset);
 
 		if (!slot || !kd_flow_value_equal (slot->value, state->slots[i].value))
 			remove_slot (state, i);
 	}
-	state->escaped = MIN (state->escaped, other->escaped);
+}
+
+/* A register's value: what all ways have but those that come from here with it as it was. */
+static KdFlowValue
+meet_register (KdLockState *const *ways, unsigned nr_ways, unsigned insn, unsigned reg)
+{
+	const KdFlowValue here = {KD_FLOW_MET (insn, reg), 0};
+	KdFlowValue value = here;
+
+	for (unsigned i = 0; i < nr_ways; i++) {
+		if (kd_flow_value_equal (ways[i]->regs[reg], here))
+			continue;
+		if (!kd_flow_value_equal (value, here) &&
+			!kd_flow_value_equal (value, ways[i]->regs[reg]))
+			return here;
+		value = ways[i]->regs[reg];
+	}
+	return value;
+}
+
+/* The registers that have met here: what came of what they had here before does not come of this.
+ */
+static void
+forget_met (KdLockState *way, unsigned insn, const KdFlowValue *regs)
+{
+	for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++) {
+		KdFlowValue here = {KD_FLOW_MET (insn, reg), 0};
+
+		if (kd_flow_value_equal (regs[reg], here) &&
+			!kd_flow_value_equal (way->regs[reg], here))
+			kd_lock_state_forget (way, here.base);
+	}
+}
+
+static void
+meet_values (KdLockState *const *ways, unsigned nr_ways, unsigned insn, const KdLockState *kept,
+	KdLockState *state)
+{
+	KdFlowValue regs[KD_FLOW_REGS_MAX];
+
+	for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++)
+		regs[reg] = kept && kept->regs[reg].base == KD_FLOW_MET (insn, reg)
+				    ? kept->regs[reg]
+				    : meet_register (ways, nr_ways, insn, reg);
+	for (unsigned i = 0; i < nr_ways; i++) {
+		KdLockState way = *ways[i];
+
+		forget_met (&way, insn, regs);
+		if (i == 0) {
+			*state = way;
+			continue;
+		}
+		if (!kd_flow_value_equal (state->flags, way.flags))
+			state->flags = unknown;
+		meet_slots (state, &way);
+		state->escaped = MIN (state->escaped, way.escaped);
+	}
+	memcpy (state->regs, regs, sizeof regs);
+	state->nr_held = state->nr_released = state->nr_tries = 0;
+	state->any_released = FALSE;
 }
 
 static void
@@ -288,41 +343,30 @@ meet_tries (KdLockState *state, const KdLockState *other)
 	}
 }
 
-/* The way's registers that have met have their own value here. */
-static void
-rename_met (KdLockState *way, unsigned insn, uint64_t met)
-{
-	for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++) {
-		KdFlowValue here = {KD_FLOW_MET (insn, reg), 0};
-
-		if (!(met >> reg & 1) || kd_flow_value_equal (way->regs[reg], here))
-			continue;
-		/* What came of the one that it had here before does not come of this. */
-		kd_lock_state_forget (way, here.base);
-		way->regs[reg] = here;
-	}
-}
-
 void
-kd_lock_state_meet (KdLockState *const *ways, unsigned nr_ways, unsigned insn, uint64_t *met,
-	KdLockState *ret_state)
+kd_lock_state_meet (KdLockState *const *ways, unsigned nr_ways, unsigned insn,
+	const KdLockState *values, const KdLockState *kept, KdLockState *ret_state)
 {
-	for (unsigned i = 1; i < nr_ways; i++)
-		for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++)
-			if (!kd_flow_value_equal (ways[0]->regs[reg], ways[i]->regs[reg]))
-				*met |= UINT64_C (1) << reg;
+	if (!values) {
+		meet_values (ways, nr_ways, insn, kept, ret_state);
+		return;
+	}
 	for (unsigned i = 0; i < nr_ways; i++) {
 		KdLockState way = *ways[i];
 
-		rename_met (&way, insn, *met);
+		forget_met (&way, insn, values->regs);
 		if (i == 0) {
 			*ret_state = way;
 			continue;
 		}
-		meet_values (ret_state, &way);
 		meet_locks (ret_state, &way);
 		meet_tries (ret_state, &way);
 	}
+	memcpy (ret_state->regs, values->regs, sizeof values->regs);
+	memcpy (ret_state->slots, values->slots, sizeof values->slots);
+	ret_state->nr_slots = values->nr_slots;
+	ret_state->flags = values->flags;
+	ret_state->escaped = values->escaped;
 }
 
 static gboolean

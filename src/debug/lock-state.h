@@ -84,8 +84,12 @@ void kd_lock_state_learn (KdLockState *state, KdFlowValue value, gboolean is_zer
 gboolean kd_lock_state_equal (const KdLockState *a, const KdLockState *b);
 /*
  * What holds at instruction `insn`, to which several ways lead: what all of `ways` have. A register
- * that has another value on each has a new one, its own there; `met` has those that ever did, and
- * is added to.
+ * that has another value on each has a new one, its own there.
+ *
+ * First only values: names of values come and go until all ways are known, and what was said of
+ * locks by a name that is none any more would stay. Then, with the values found (`values`, NULL
+ * first), the locks. `kept`: a register that once had a value of its own here, in that state, has
+ * it for good; NULL: none does.
  */
-void kd_lock_state_meet (KdLockState *const *ways, unsigned nr_ways, unsigned insn, uint64_t *met,
-	KdLockState *ret_state);
+void kd_lock_state_meet (KdLockState *const *ways, unsigned nr_ways, unsigned insn,
+	const KdLockState *values, const KdLockState *kept, KdLockState *ret_state);

@@ -21,6 +21,8 @@ add_holder (JsonObject *finding, KdKernel *kernel, const KdLockHolder *holder)
 	kd_json_set_string (obj, "at", at);
 	kd_json_set_hex (obj, "taken_pc", holder->taken_at);
 	kd_json_set_string (obj, "taken_at", taken);
+	if (holder->given_back_at)
+		kd_json_set_hex (obj, "given_back_pc", holder->given_back_at);
 	kd_json_set_string (obj, "argument", holder->argument);
 	kd_json_set_string (obj, "proof", "code");
 	json_object_set_object_member (finding, "holder", obj);
@@ -135,7 +137,8 @@ const KdCommand kd_command_explain = {
 		"kernel has given up\n\n"
 		"JSON: {findings: [{id, severity (fatal, error, warning), cpu, title, evidence: "
 		"[{text, command}], lock, holder: {cpu, frame, function, pc, at, taken_pc, "
-		"taken_at, argument, proof}}], looked_for: [id]}. It is about this stop: what is a "
+		"taken_at, given_back_pc, argument, proof}}], looked_for: [id]}. It is about this "
+		"stop: what is a "
 		"warning "
 		"may be gone at the next.",
 	.example = "explain",

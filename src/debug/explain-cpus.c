@@ -63,6 +63,17 @@ has_sp (const KdTask *task, void *data)
 	return !stacks->found;
 }
 
+/* On the way in from user space, before the stack is changed: a system call of x86. */
+static gboolean
+has_user_stack (const KdBacktrace *trace, uint64_t sp)
+{
+	const KdFrame *last = trace && trace->frames->len ? &g_array_index (trace->frames, KdFrame,
+								    trace->frames->len - 1)
+							  : NULL;
+
+	return last && last->space.kind == KD_SPACE_USER && last->has_sp && last->sp == sp;
+}
+
 void
 kd_explain_off_stack (KdExplain *explain, unsigned cpu)
 {
@@ -83,7 +94,7 @@ kd_explain_off_stack (KdExplain *explain, unsigned cpu)
 	isa->stacks (kernel, cpu, task.stack_size, look_at_stack, &stacks);
 	if (!stacks.found)
 		kd_task_foreach (kernel, has_sp, &stacks, NULL);
-	if (stacks.found)
+	if (stacks.found || has_user_stack (kd_explain_backtrace (explain, cpu), stacks.sp))
 		return;
 	finding = kd_explain_add (explain, "off-stack", KD_SEVERITY_FATAL, (int)cpu,
 		"CPU %u runs kernel code with a stack pointer that is on none of its stacks", cpu);
@@ -313,6 +324,13 @@ add_holder (KdExplain *explain, KdFinding *finding, KdLockHolder *holder)
 		taken);
 	kd_finding_add (finding, g_strdup_printf ("dis --count 1 0x%" PRIx64, holder->taken_at),
 		"what is taken there is %s", holder->argument);
+	if (holder->given_back_at) {
+		g_autofree char *given = kd_kernel_symbolize (kernel, holder->given_back_at);
+
+		kd_finding_add (finding,
+			g_strdup_printf ("dis --count 1 0x%" PRIx64, holder->given_back_at),
+			"it will give the lock back at %s", given);
+	}
 }
 
 /* Queued locks do not keep who holds them; who does has its address somewhere. */

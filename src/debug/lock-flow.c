@@ -1,535 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "debug/lock-flow.h"
 
-#include <string.h>
+#include "debug/lock-code.h"
 
-/* Instructions of a function, and how often all are gone through before it is given up. */
-#define INSNS_MAX 4096
+/* How often a function is gone through before it is given up, and with names that come and go. */
 #define ROUNDS_MAX 128
 #define ROUNDS_FREE 16
 /* Ways that are compared, in all: code that jumps by tables has many. */
 #define WAYS_MAX 200000
-#define INSN_BYTES 16
-/* A frame is not larger, nor what one instruction writes whose size is not known. */
-#define FRAME_MAX 65536
-#define STORE_MAX 64
-/* queued_spin_lock(), queued_write_lock(): what is written where there was zero. */
-#define SPIN_LOCKED 1
-#define WRITE_LOCKED 0xff
 
-/* From an instruction, by falling on or by a jump; what is known on it is counted, and shared. */
-typedef struct {
-	unsigned from;
-	gboolean jumped;
-	KdLockState *state;
-} Way;
-
-typedef struct {
-	uint64_t addr;
-	KdFlowInsn flow;
-	GArray *ways;        /* of Way: those that lead here; NULL: none is known */
-	KdLockState *state;  /* in front of it: what they have in common */
-	KdLockState *values; /* the same, as far as it was found first */
-	gboolean waiting;    /* to be gone through again */
-} Insn;
-
-typedef struct {
-	const KdFlow *flow;
-	const KdLockFlowOps *ops;
-	void *data;
-	uint64_t entry, size;
-	GArray *insns;     /* of Insn */
-	GHashTable *index; /* address → its place + 1 */
-	unsigned nr_ways;  /* compared */
-	gboolean settles;  /* names of values are not taken back any more */
-	gboolean too_long;
-} Analysis;
-
-static void
-clear_ways (Insn *insn)
-{
-	for (guint i = 0; insn->ways && i < insn->ways->len; i++)
-		g_rc_box_release (g_array_index (insn->ways, Way, i).state);
-	g_clear_pointer (&insn->ways, g_array_unref);
-}
-
-static void
-insn_clear (void *data)
-{
-	Insn *insn = data;
-
-	clear_ways (insn);
-	g_free (insn->state);
-	g_free (insn->values);
-}
-
-static Insn *
-insn_at (const Analysis *analysis, unsigned i)
-{
-	return &g_array_index (analysis->insns, Insn, i);
-}
-
-static gboolean
-find_insn (const Analysis *analysis, uint64_t addr, unsigned *ret_index)
-{
-	gpointer place = g_hash_table_lookup (analysis->index, &addr);
-
-	if (!place)
-		return FALSE;
-	*ret_index = GPOINTER_TO_UINT (place) - 1;
-	return TRUE;
-}
-
-/* --- the code --- */
-
-static gboolean
-is_inside (const Analysis *analysis, uint64_t addr)
-{
-	return addr - analysis->entry < analysis->size ||
-	       (analysis->ops->is_part && analysis->ops->is_part (analysis->data, addr));
-}
-
-/* TRUE: there is an instruction at `addr`, now known. */
-static gboolean
-add_insn (Analysis *analysis, uint64_t addr)
-{
-	uint8_t code[INSN_BYTES];
-	Insn insn = {.addr = addr};
-	size_t len = sizeof code;
-	uint64_t *key;
-
-	/* The last one may lie in front of what is not there. */
-	while (len && !analysis->ops->read (analysis->data, addr, code, len))
-		len /= 2;
-	if (len == 0 || !analysis->flow->decode (code, len, addr, &insn.flow))
-		return FALSE;
-	if (analysis->insns->len >= INSNS_MAX) {
-		analysis->too_long = TRUE;
-		return FALSE;
-	}
-	g_array_append_val (analysis->insns, insn);
-	key = g_memdup2 (&addr, sizeof addr);
-	g_hash_table_insert (analysis->index, key, GUINT_TO_POINTER (analysis->insns->len));
-	return TRUE;
-}
-
-static unsigned
-next_addrs (const Insn *insn, uint64_t ret_next[2])
-{
-	uint64_t behind = insn->addr + insn->flow.size;
-
-	switch (insn->flow.end) {
-	case KD_FLOW_JUMP:
-		ret_next[0] = insn->flow.target;
-		return 1;
-	case KD_FLOW_BRANCH:
-		ret_next[0] = behind;
-		ret_next[1] = insn->flow.target;
-		return 2;
-	case KD_FLOW_INDIRECT:
-	case KD_FLOW_STOP:
-		return 0;
-	default:
-		ret_next[0] = behind;
-		return 1;
-	}
-}
-
-/* All instructions that direct ways from `start` lead to. */
-static void
-discover (Analysis *analysis, uint64_t start)
-{
-	g_autoptr (GArray) todo = g_array_new (FALSE, FALSE, sizeof (uint64_t));
-
-	g_array_append_val (todo, start);
-	while (todo->len && !analysis->too_long) {
-		uint64_t addr = g_array_index (todo, uint64_t, todo->len - 1), next[2];
-		unsigned i, nr;
-
-		g_array_set_size (todo, todo->len - 1);
-		if (find_insn (analysis, addr, &i) || !is_inside (analysis, addr) ||
-			!add_insn (analysis, addr))
-			continue;
-		nr = next_addrs (insn_at (analysis, analysis->insns->len - 1), next);
-		g_array_append_vals (todo, next, nr);
-	}
-}
-
-/* What only a table's jump leads to: one instruction behind the other. */
-static void
-discover_all (Analysis *analysis)
-{
-	uint64_t addr = analysis->entry;
-	unsigned i;
-
-	while (addr - analysis->entry < analysis->size && !analysis->too_long) {
-		if (!find_insn (analysis, addr, &i)) {
-			discover (analysis, addr);
-			if (!find_insn (analysis, addr, &i))
-				return;
-		}
-		addr += insn_at (analysis, i)->flow.size;
-	}
-}
-
-/* --- values --- */
-
-static KdFlowValue
-number (int64_t value)
-{
-	return (KdFlowValue){KD_FLOW_NUMBER, value};
-}
-
-static KdFlowValue
-reg_value (const KdLockState *state, unsigned reg)
-{
-	return reg < KD_FLOW_REGS_MAX ? state->regs[reg] : number (0);
-}
-
-static KdFlowValue
-place_of (const KdLockState *state, const KdFlowOp *op)
-{
-	return kd_flow_value_add (reg_value (state, op->rn), op->imm);
-}
-
-/* Something new. */
-static void
-define (KdLockState *state, unsigned i, unsigned reg)
-{
-	if (reg >= KD_FLOW_REGS_MAX)
-		return;
-	kd_lock_state_forget (state, KD_FLOW_DEFINED (i, reg));
-	state->regs[reg] = (KdFlowValue){KD_FLOW_DEFINED (i, reg), 0};
-}
-
-static void
-put (KdLockState *state, unsigned i, unsigned reg, KdFlowValue value)
-{
-	if (reg >= KD_FLOW_REGS_MAX)
-		return;
-	if (value.base == KD_FLOW_UNKNOWN)
-		define (state, i, reg);
-	else
-		state->regs[reg] = value;
-}
-
-static gboolean
-is_number (KdFlowValue value, uint32_t wanted)
-{
-	return value.base == KD_FLOW_NUMBER && (uint32_t)value.offset == wanted;
-}
-
-/* The instruction that defined the value, and its register; NULL: none did. */
-static const Insn *
-maker_of (const Analysis *analysis, KdFlowValue value, unsigned *ret_reg)
-{
-	unsigned i = value.base / 128;
-
-	*ret_reg = value.base % 128;
-	if (value.base == KD_FLOW_UNKNOWN || i == 0 || i > analysis->insns->len ||
-		*ret_reg >= KD_FLOW_REGS_MAX)
-		return NULL;
-	return insn_at (analysis, i - 1);
-}
-
-static gboolean
-made_by (const Analysis *analysis, KdFlowValue value, KdFlowKind a, KdFlowKind b)
-{
-	unsigned reg;
-	const Insn *maker = maker_of (analysis, value, &reg);
-
-	for (unsigned k = 0; maker && k < maker->flow.nr_ops; k++) {
-		const KdFlowOp *op = &maker->flow.ops[k];
-
-		if ((op->kind == a || op->kind == b) && op->rd == reg)
-			return TRUE;
-	}
-	return FALSE;
-}
-
-/* 32 bits of it are all of it: it was read as so many. */
-static gboolean
-is_word (const Analysis *analysis, KdFlowValue value)
-{
-	return value.offset == 0 && made_by (analysis, value, KD_FLOW_SWAP, KD_FLOW_LOAD_EXCLUSIVE);
-}
-
-static void
-copy32 (const Analysis *analysis, KdLockState *state, unsigned i, unsigned reg, KdFlowValue value)
-{
-	if (value.base == KD_FLOW_NUMBER)
-		put (state, i, reg, number ((int64_t)(uint32_t)value.offset));
-	else if (is_word (analysis, value))
-		put (state, i, reg, value);
-	else
-		define (state, i, reg);
-}
-
-/* --- memory of the frame --- */
-
-/* A register as the caller left it, put where only the function's end looks. */
-static gboolean
-is_saved (const Analysis *analysis, const KdLockSlot *slot)
-{
-	uint32_t base = slot->value.base;
-
-	return base >= KD_FLOW_ENTRY (0) && base < KD_FLOW_ENTRY (KD_FLOW_REGS_MAX) &&
-	       slot->value.offset == 0 &&
-	       (analysis->flow->callee_saved >> (base - KD_FLOW_ENTRY (0)) & 1);
-}
-
-/* What others may write. */
-static void
-forget_escaped (const Analysis *analysis, KdLockState *state)
-{
-	for (unsigned i = state->nr_slots; i-- > 0;)
-		if (state->slots[i].offset >= state->escaped &&
-			!is_saved (analysis, &state->slots[i]))
-			state->slots[i] = state->slots[--state->nr_slots];
-}
-
-static void
-escape (const Analysis *analysis, KdLockState *state, KdFlowValue value)
-{
-	if (value.base == KD_FLOW_ENTRY (analysis->flow->sp))
-		state->escaped = MIN (state->escaped, value.offset);
-}
-
-static void
-store_slot (KdLockState *state, const KdFlowOp *op, int64_t at, KdFlowValue value)
-{
-	int64_t bytes = op->bytes ? op->bytes : STORE_MAX;
-
-	if (at < -FRAME_MAX || at > FRAME_MAX)
-		return;
-	for (unsigned i = state->nr_slots; i-- > 0;)
-		if (state->slots[i].offset < at + bytes && at < state->slots[i].offset + 8)
-			state->slots[i] = state->slots[--state->nr_slots];
-	if (op->bytes == 8 && value.base != KD_FLOW_UNKNOWN && state->nr_slots < KD_LOCK_SLOTS_MAX)
-		state->slots[state->nr_slots++] = (KdLockSlot){at, value};
-}
-
-static void
-store (const Analysis *analysis, KdLockState *state, const KdFlowOp *op)
-{
-	KdFlowValue place = place_of (state, op), value = {KD_FLOW_UNKNOWN, 0};
-
-	if (!op->unknown)
-		value = reg_value (state, op->rd);
-	if (place.base == KD_FLOW_ENTRY (analysis->flow->sp))
-		store_slot (state, op, place.offset, value);
-	else
-		forget_escaped (analysis, state);
-	escape (analysis, state, value);
-	if (op->releases && analysis->ops->byte_releases) {
-		kd_lock_state_release (state, place, analysis->flow->sp);
-		return;
-	}
-	/* Whatever writes to a lock that is held gives it back. */
-	for (unsigned i = 0; i < state->nr_held; i++)
-		if (kd_flow_value_equal (state->held[i].lock, place)) {
-			kd_lock_state_release (state, place, analysis->flow->sp);
-			return;
-		}
-}
-
-static void
-load (const Analysis *analysis, KdLockState *state, unsigned i, const KdFlowOp *op)
-{
-	KdFlowValue place = place_of (state, op);
-
-	if (place.base == KD_FLOW_ENTRY (analysis->flow->sp))
-		for (unsigned k = 0; k < state->nr_slots; k++)
-			if (state->slots[k].offset == place.offset) {
-				put (state, i, op->rd, state->slots[k].value);
-				return;
-			}
-	define (state, i, op->rd);
-}
-
-/* --- words of locks --- */
-
-static gboolean
-locks (KdFlowValue value)
-{
-	return is_number (value, SPIN_LOCKED) || is_number (value, WRITE_LOCKED);
-}
-
-static void
-begin_try (KdLockState *state, unsigned i, const Insn *insn, const KdFlowOp *op, KdTryState try)
-{
-	KdLockTry one = {.state = try,
-		.lock = place_of (state, op),
-		.word = KD_FLOW_DEFINED (i, op->rd),
-		.at = insn->addr};
-
-	if (one.lock.base == one.word)
-		return;
-	define (state, i, op->rd);
-	kd_lock_state_try (state, &one);
-}
-
-static void
-swap (KdLockState *state, unsigned i, const Insn *insn, const KdFlowOp *op)
-{
-	if (is_number (reg_value (state, op->rd), 0) && locks (reg_value (state, op->rm)))
-		begin_try (state, i, insn, op, KD_TRY_IF_ZERO);
-	else
-		define (state, i, op->rd);
-}
-
-static void
-store_exclusive (KdLockState *state, unsigned i, const KdFlowOp *op)
-{
-	KdFlowValue place = place_of (state, op);
-	gboolean taken = locks (reg_value (state, op->rm));
-
-	define (state, i, op->rd);
-	for (unsigned k = 0; taken && k < state->nr_tries; k++) {
-		KdLockTry *try = &state->tries[k];
-
-		if (try->state != KD_TRY_ZERO || !kd_flow_value_equal (try->lock, place))
-			continue;
-		try->state = KD_TRY_STORED;
-		try->status = KD_FLOW_DEFINED (i, op->rd);
-	}
-}
-
-/* --- an instruction --- */
-
-static void
-apply_xor (const Analysis *analysis, KdLockState *state, unsigned i, const KdFlowOp *op)
-{
-	KdFlowValue a = reg_value (state, op->rn), b = reg_value (state, op->rm);
-
-	if (is_number (a, 0))
-		copy32 (analysis, state, i, op->rd, b);
-	else if (is_number (b, 0))
-		copy32 (analysis, state, i, op->rd, a);
-	else
-		define (state, i, op->rd);
-}
-
-static void
-apply (const Analysis *analysis, KdLockState *state, unsigned i, const Insn *insn,
-	const KdFlowOp *op)
-{
-	switch (op->kind) {
-	case KD_FLOW_CHANGE:
-		for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++)
-			if (op->mask >> reg & 1)
-				define (state, i, reg);
-		break;
-	case KD_FLOW_SET:
-		put (state, i, op->rd, number (op->imm));
-		break;
-	case KD_FLOW_ADD:
-		put (state, i, op->rd, place_of (state, op));
-		break;
-	case KD_FLOW_COPY32:
-		copy32 (analysis, state, i, op->rd, reg_value (state, op->rn));
-		break;
-	case KD_FLOW_XOR32:
-		apply_xor (analysis, state, i, op);
-		break;
-	case KD_FLOW_LOAD:
-		load (analysis, state, i, op);
-		break;
-	case KD_FLOW_STORE:
-		store (analysis, state, op);
-		break;
-	case KD_FLOW_SWAP:
-		swap (state, i, insn, op);
-		break;
-	case KD_FLOW_LOAD_EXCLUSIVE:
-		begin_try (state, i, insn, op, KD_TRY_LOADED);
-		break;
-	case KD_FLOW_STORE_EXCLUSIVE:
-		store_exclusive (state, i, op);
-		break;
-	case KD_FLOW_TEST:
-		state->flags = reg_value (state, op->rn);
-		break;
-	case KD_FLOW_NO_FLAGS:
-		state->flags = (KdFlowValue){KD_FLOW_UNKNOWN, 0};
-		break;
-	}
-}
-
-static gboolean
-lock_call (const Analysis *analysis, const Insn *insn, KdLockCall *ret_call)
-{
-	return insn->flow.end == KD_FLOW_CALL && insn->flow.target &&
-	       analysis->ops->lock_call (analysis->data, insn->flow.target, ret_call);
-}
-
-/* What a call leaves: not the frame's part below the stack pointer, nor what it was told of. */
-static void
-forget_called (const Analysis *analysis, KdLockState *state, unsigned i)
-{
-	const KdFlow *flow = analysis->flow;
-	KdFlowValue sp = state->regs[flow->sp];
-
-	for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++)
-		if (flow->call_changes >> reg & 1)
-			escape (analysis, state, state->regs[reg]);
-	forget_escaped (analysis, state);
-	for (unsigned k = state->nr_slots; k-- > 0;)
-		if (sp.base == KD_FLOW_ENTRY (flow->sp) ? state->slots[k].offset < sp.offset
-							: !is_saved (analysis, &state->slots[k]))
-			state->slots[k] = state->slots[--state->nr_slots];
-	for (unsigned reg = 0; reg < KD_FLOW_REGS_MAX; reg++)
-		if (flow->call_changes >> reg & 1)
-			define (state, i, reg);
-	state->flags = (KdFlowValue){KD_FLOW_UNKNOWN, 0};
-}
-
-static void
-apply_call (const Analysis *analysis, KdLockState *state, unsigned i, const Insn *insn)
-{
-	const KdFlow *flow = analysis->flow;
-	KdFlowValue lock = state->regs[flow->first_arg];
-	KdLockCall call;
-
-	if (insn->flow.target && analysis->ops->keeps_registers &&
-		analysis->ops->keeps_registers (analysis->data, insn->flow.target))
-		return;
-	forget_called (analysis, state, i);
-	if (!lock_call (analysis, insn, &call))
-		return;
-	/* In a loop: what came of the same call before. */
-	if (call.of_result)
-		lock = state->regs[flow->result];
-	else if (lock.base >> 7 == KD_FLOW_DEFINED (i, 0) >> 7)
-		lock = (KdFlowValue){KD_FLOW_UNKNOWN, 0};
-	lock = kd_flow_value_add (lock, call.offset);
-	switch (call.effect) {
-	case KD_LOCK_TAKES:
-		kd_lock_state_take (state, lock, insn->addr);
-		break;
-	case KD_LOCK_TRIES:
-		kd_lock_state_try (
-			state, &(KdLockTry){KD_TRY_IF_NOT_ZERO, lock,
-				       KD_FLOW_DEFINED (i, flow->result), 0, insn->addr});
-		break;
-	case KD_LOCK_RELEASES:
-		kd_lock_state_release (state, lock, flow->sp);
-		break;
-	}
-}
-
-/* --- all of them --- */
+/* --- ways --- */
 
 /* TRUE: that is news. */
 static gboolean
-set_way (Insn *insn, unsigned from, gboolean jumped, KdLockState *state)
+set_way (KdLockInsn *insn, unsigned from, gboolean jumped, KdLockState *state)
 {
-	Way way = {from, jumped, g_rc_box_acquire (state)};
+	KdLockWay way = {from, jumped, g_rc_box_acquire (state)};
 
 	if (!insn->ways)
-		insn->ways = g_array_new (FALSE, FALSE, sizeof (Way));
+		insn->ways = g_array_new (FALSE, FALSE, sizeof (KdLockWay));
 	for (guint i = 0; i < insn->ways->len; i++) {
-		Way *old = &g_array_index (insn->ways, Way, i);
+		KdLockWay *old = &g_array_index (insn->ways, KdLockWay, i);
 		gboolean same;
 
 		if (old->from != from || old->jumped != jumped)
@@ -544,35 +35,35 @@ set_way (Insn *insn, unsigned from, gboolean jumped, KdLockState *state)
 }
 
 static void
-meet_ways (const Analysis *analysis, Insn *insn, unsigned i, KdLockState *ret_state)
+meet_ways (const KdLockCode *code, KdLockInsn *insn, unsigned i, KdLockState *ret_state)
 {
 	g_autofree KdLockState **states = g_new (KdLockState *, insn->ways->len);
 
 	for (guint k = 0; k < insn->ways->len; k++)
-		states[k] = g_array_index (insn->ways, Way, k).state;
+		states[k] = g_array_index (insn->ways, KdLockWay, k).state;
 	kd_lock_state_meet (states, insn->ways->len, i, insn->values,
-		analysis->settles ? insn->state : NULL, ret_state);
+		code->settles ? insn->state : NULL, ret_state);
 }
 
 /* `state` is of g_rc_box_new(). */
 static void
-reach (Analysis *analysis, unsigned from, gboolean jumped, uint64_t addr, KdLockState *state)
+reach (KdLockCode *code, unsigned from, gboolean jumped, uint64_t addr, KdLockState *state)
 {
 	KdLockState met;
 	unsigned i;
-	Insn *insn;
+	KdLockInsn *insn;
 
-	if (!find_insn (analysis, addr, &i))
+	if (!kd_lock_code_find (code, addr, &i))
 		return;
-	insn = insn_at (analysis, i);
+	insn = kd_lock_code_at (code, i);
 	if (!set_way (insn, from, jumped, state))
 		return;
-	analysis->nr_ways += insn->ways->len;
-	if (analysis->nr_ways > WAYS_MAX) {
-		analysis->too_long = TRUE;
+	code->nr_ways += insn->ways->len;
+	if (code->nr_ways > WAYS_MAX) {
+		code->too_long = TRUE;
 		return;
 	}
-	meet_ways (analysis, insn, i, &met);
+	meet_ways (code, insn, i, &met);
 	if (!insn->state)
 		insn->state = g_new (KdLockState, 1);
 	else if (kd_lock_state_equal (insn->state, &met))
@@ -586,34 +77,35 @@ reach (Analysis *analysis, unsigned from, gboolean jumped, uint64_t addr, KdLock
  * where it goes was not computed.
  */
 static gboolean
-leaves (const Analysis *analysis, const Insn *insn, const KdLockState *state)
+leaves (const KdLockCode *code, const KdLockInsn *insn, const KdLockState *state)
 {
-	const KdFlowValue entry_sp = {KD_FLOW_ENTRY (analysis->flow->sp), 0};
+	const KdFlowValue entry_sp = {KD_FLOW_ENTRY (code->flow->sp), 0};
 	KdFlowValue target;
 
-	if (!kd_flow_value_equal (state->regs[analysis->flow->sp], entry_sp) ||
+	if (!kd_flow_value_equal (state->regs[code->flow->sp], entry_sp) ||
 		insn->flow.reg == KD_FLOW_NO_REG)
 		return FALSE;
-	target = reg_value (state, insn->flow.reg);
+	target = kd_lock_state_reg (state, insn->flow.reg);
 	return target.base < KD_FLOW_DEFINED (0, 0) ||
-	       made_by (analysis, target, KD_FLOW_LOAD, KD_FLOW_LOAD);
+	       kd_lock_code_made_by (code, target, KD_FLOW_LOAD, KD_FLOW_LOAD);
 }
 
 static void
-go_on (Analysis *analysis, unsigned from, const Insn *insn, KdLockState *state)
+go_on (KdLockCode *code, unsigned from, const KdLockInsn *insn, KdLockState *state)
 {
-	KdFlowValue tested =
-		insn->flow.reg == KD_FLOW_NO_REG ? state->flags : reg_value (state, insn->flow.reg);
+	KdFlowValue tested = insn->flow.reg == KD_FLOW_NO_REG
+				     ? state->flags
+				     : kd_lock_state_reg (state, insn->flow.reg);
 	uint64_t next[2];
 	unsigned nr;
 
-	if (insn->flow.end == KD_FLOW_INDIRECT && !leaves (analysis, insn, state)) {
-		discover_all (analysis);
-		for (unsigned i = 0; i < analysis->insns->len && !analysis->too_long; i++)
-			reach (analysis, from, FALSE, insn_at (analysis, i)->addr, state);
+	if (insn->flow.end == KD_FLOW_INDIRECT && !leaves (code, insn, state)) {
+		kd_lock_code_add_all (code);
+		for (unsigned i = 0; i < code->insns->len && !code->too_long; i++)
+			reach (code, from, FALSE, kd_lock_code_at (code, i)->addr, state);
 		return;
 	}
-	nr = next_addrs (insn, next);
+	nr = kd_lock_insn_next (insn, next);
 	if (nr == 2) {
 		KdLockState *taken = g_rc_box_dup (sizeof *state, state);
 
@@ -623,134 +115,143 @@ go_on (Analysis *analysis, unsigned from, const Insn *insn, KdLockState *state)
 			kd_lock_state_learn (taken, tested, if_zero);
 			kd_lock_state_learn (state, tested, !if_zero);
 		}
-		reach (analysis, from, TRUE, next[1], taken);
+		reach (code, from, TRUE, next[1], taken);
 		g_rc_box_release (taken);
 	}
 	if (nr)
-		reach (analysis, from, FALSE, next[0], state);
+		reach (code, from, FALSE, next[0], state);
 }
 
 static void
-go_through (Analysis *analysis, unsigned i)
+go_through (KdLockCode *code, unsigned i)
 {
 	/* A copy: more instructions may be found on the way. */
-	Insn insn = *insn_at (analysis, i);
+	KdLockInsn insn = *kd_lock_code_at (code, i);
 	KdLockState *state = g_rc_box_dup (sizeof *state, insn.state);
 
-	for (unsigned k = 0; k < insn.flow.nr_ops; k++)
-		apply (analysis, state, i, &insn, &insn.flow.ops[k]);
-	if (insn.flow.end == KD_FLOW_CALL)
-		apply_call (analysis, state, i, &insn);
-	go_on (analysis, i, &insn, state);
+	kd_lock_insn_apply (code, state, i);
+	go_on (code, i, &insn, state);
 	g_rc_box_release (state);
-}
-
-/*
- * The instructions in an order in which each comes, but in loops, behind all that lead to it: a
- * walk into the depth, backwards.
- */
-static void
-order_insns (const Analysis *analysis, GArray *order)
-{
-	guint nr = analysis->insns->len, left = nr;
-	g_autofree guint8 *ways_gone = g_malloc0 (nr);
-	g_autoptr (GArray) path = g_array_new (FALSE, FALSE, sizeof (unsigned));
-
-	g_array_set_size (order, nr);
-	for (unsigned start = 0; start < nr; start++) {
-		if (!ways_gone[start])
-			g_array_append_val (path, start);
-		while (path->len) {
-			unsigned at = g_array_index (path, unsigned, path->len - 1), to;
-			const Insn *insn = insn_at (analysis, at);
-			uint64_t next[2];
-			unsigned nr_next = next_addrs (insn, next);
-
-			/* Counted from 1: 0 is one that was not come to. */
-			if (ways_gone[at] <= nr_next && ways_gone[at]++ < nr_next) {
-				if (find_insn (analysis, next[ways_gone[at] - 1], &to) &&
-					!ways_gone[to])
-					g_array_append_val (path, to);
-				continue;
-			}
-			g_array_set_size (path, path->len - 1);
-			if (ways_gone[at] != UINT8_MAX) {
-				ways_gone[at] = UINT8_MAX;
-				g_array_index (order, unsigned, --left) = at;
-			}
-		}
-	}
 }
 
 /* FALSE: it takes too long. */
 static gboolean
-run_once (Analysis *analysis)
+run_once (KdLockCode *code)
 {
 	KdLockState *state = g_rc_box_new (KdLockState);
 	g_autoptr (GArray) order = g_array_new (FALSE, FALSE, sizeof (unsigned));
 	gboolean again = TRUE;
 
 	kd_lock_state_init (state);
-	reach (analysis, G_MAXUINT, FALSE, analysis->entry, state);
+	reach (code, G_MAXUINT, FALSE, code->entry, state);
 	g_rc_box_release (state);
 	for (unsigned round = 0; again && round < ROUNDS_MAX; round++) {
 		again = FALSE;
-		analysis->settles = round >= ROUNDS_FREE;
-		if (order->len != analysis->insns->len)
-			order_insns (analysis, order);
-		for (guint k = 0; k < order->len && !analysis->too_long; k++) {
+		code->settles = round >= ROUNDS_FREE;
+		if (order->len != code->insns->len)
+			kd_lock_code_order (code, order);
+		for (guint k = 0; k < order->len && !code->too_long; k++) {
 			unsigned i = g_array_index (order, unsigned, k);
 
-			if (!insn_at (analysis, i)->waiting)
+			if (!kd_lock_code_at (code, i)->waiting)
 				continue;
-			insn_at (analysis, i)->waiting = FALSE;
-			go_through (analysis, i);
+			kd_lock_code_at (code, i)->waiting = FALSE;
+			go_through (code, i);
 			again = TRUE;
 		}
 	}
-	return !again && !analysis->too_long;
+	return !again && !code->too_long;
 }
 
 /* First values, then the locks by them. */
 static gboolean
-run (Analysis *analysis)
+run (KdLockCode *code)
 {
-	if (!run_once (analysis))
+	if (!run_once (code))
 		return FALSE;
-	for (guint i = 0; i < analysis->insns->len; i++) {
-		Insn *insn = insn_at (analysis, i);
+	for (guint i = 0; i < code->insns->len; i++) {
+		KdLockInsn *insn = kd_lock_code_at (code, i);
 
-		clear_ways (insn);
+		kd_lock_insn_clear_ways (insn);
 		insn->values = g_steal_pointer (&insn->state);
 	}
-	return run_once (analysis);
+	return run_once (code);
+}
+
+/* --- what comes after --- */
+
+/* TRUE: instruction `i` gives the lock back, or one that may be it and is no other that is held. */
+static gboolean
+gives_back (const KdLockCode *code, unsigned i, KdFlowValue lock)
+{
+	const KdLockInsn *insn = kd_lock_code_at (code, i);
+	KdFlowValue given;
+
+	if (!kd_lock_insn_releases (code, insn, insn->state, &given))
+		return FALSE;
+	return kd_flow_value_equal (given, lock) ||
+	       (!kd_lock_state_find (insn->state, given) &&
+		       !kd_flow_value_differ (given, lock, KD_FLOW_ENTRY (code->flow->sp)));
+}
+
+/*
+ * Where the lock that is held in front of `start` (behind it, if `is_past`) is given back by what
+ * comes then; 0: nowhere.
+ */
+static uint64_t
+find_giving_back (const KdLockCode *code, unsigned start, gboolean is_past, KdFlowValue lock)
+{
+	g_autofree gboolean *seen = g_new0 (gboolean, code->insns->len);
+	g_autoptr (GArray) todo = g_array_new (FALSE, FALSE, sizeof (unsigned));
+
+	g_array_append_val (todo, start);
+	while (todo->len) {
+		unsigned i = g_array_index (todo, unsigned, todo->len - 1), to, nr;
+		const KdLockInsn *insn = kd_lock_code_at (code, i);
+		gboolean first = i == start && !seen[i];
+		uint64_t next[2];
+
+		g_array_set_size (todo, todo->len - 1);
+		seen[i] = TRUE;
+		if (!first && (!insn->state || !kd_lock_state_find (insn->state, lock)))
+			continue;
+		if (!(first && is_past) && gives_back (code, i, lock))
+			return insn->addr;
+		/* Defined again, it is another. */
+		if (!first && lock.base / 128 == i + 1)
+			continue;
+		nr = kd_lock_insn_next (insn, next);
+		for (unsigned k = 0; k < nr; k++)
+			if (kd_lock_code_find (code, next[k], &to) && !seen[to])
+				g_array_append_val (todo, to);
+	}
+	return 0;
 }
 
 /* What is known at `pc`; FALSE: nothing. */
 static gboolean
-look (const Analysis *analysis, uint64_t pc, gboolean live, KdLockState *ret_state)
+look (const KdLockCode *code, uint64_t pc, gboolean live, KdLockState *ret_state)
 {
-	const KdFlow *flow = analysis->flow;
-	KdLockCall call;
+	const KdLockInsn *insn;
+	KdFlowValue given;
 	unsigned i;
 
-	for (i = 0; i < analysis->insns->len; i++) {
-		const Insn *insn = insn_at (analysis, i);
-
+	for (i = 0; i < code->insns->len; i++) {
+		insn = kd_lock_code_at (code, i);
 		if (insn->state && (live ? insn->addr == pc
 					 : insn->flow.end == KD_FLOW_CALL &&
 							   insn->addr + insn->flow.size == pc))
 			break;
 	}
-	if (i == analysis->insns->len)
+	if (i == code->insns->len)
 		return FALSE;
-	*ret_state = *insn_at (analysis, i)->state;
+	*ret_state = *insn->state;
 	/* While it gives a lock back, who knows. */
-	if (!live && lock_call (analysis, insn_at (analysis, i), &call) &&
-		call.effect == KD_LOCK_RELEASES)
-		kd_lock_state_release (ret_state,
-			kd_flow_value_add (ret_state->regs[flow->first_arg], call.offset),
-			flow->sp);
+	if (!live && kd_lock_insn_releases (code, insn, insn->state, &given))
+		kd_lock_state_release (ret_state, given, code->flow->sp);
+	for (unsigned k = 0; k < ret_state->nr_held; k++)
+		ret_state->held[k].given_back_at =
+			find_giving_back (code, i, !live, ret_state->held[k].lock);
 	return TRUE;
 }
 
@@ -758,14 +259,9 @@ gboolean
 kd_lock_flow (const KdFlow *flow, const KdLockFlowOps *ops, void *data, uint64_t entry,
 	uint64_t size, uint64_t pc, gboolean live, KdLockState *ret_state)
 {
-	g_autoptr (GArray) insns = g_array_new (FALSE, FALSE, sizeof (Insn));
-	g_autoptr (GHashTable) index =
-		g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, NULL);
-	Analysis analysis = {flow, ops, data, entry, size, insns, index, 0, FALSE, FALSE};
-	gboolean done;
+	g_auto (KdLockCode) code;
 
-	g_array_set_clear_func (insns, insn_clear);
-	discover (&analysis, entry);
-	done = run (&analysis) && look (&analysis, pc, live, ret_state);
-	return done;
+	kd_lock_code_init (&code, flow, ops, data, entry, size);
+	kd_lock_code_add (&code, entry);
+	return run (&code) && look (&code, pc, live, ret_state);
 }

@@ -284,7 +284,10 @@ find_held (const Frame *frame, uint64_t lock, Source *ret_source)
 		const KdHeldLock *held = &frame->state->held[i];
 		uint64_t now;
 
+		/* A function that was called may have given it back: then it would not be given
+		 * back again. */
 		if (resolve (frame, held->lock, &now, ret_source) && now == lock &&
+			(!held->called || held->given_back_at) &&
 			!(held->has_doubt && may_be (frame, held->doubt, lock)))
 			return held;
 	}
@@ -410,6 +413,7 @@ kd_lock_holder_find (
 				.function_addr = walk.entry,
 				.pc = at->pc,
 				.taken_at = held->taken_at,
+				.given_back_at = held->given_back_at,
 				.argument = say_argument (&frame, &source, lock),
 			};
 			return TRUE;

@@ -9,9 +9,10 @@ typedef struct {
 	unsigned frame; /* KdFrame.n */
 	char *function; /* as the frame names it */
 	uint64_t function_addr;
-	uint64_t pc;       /* of the frame */
-	uint64_t taken_at; /* the instruction that took the lock */
-	char *argument;    /* where the lock's address came from, in words */
+	uint64_t pc;            /* of the frame */
+	uint64_t taken_at;      /* the instruction that took the lock */
+	uint64_t given_back_at; /* what will give it back; 0: nothing that is seen */
+	char *argument;         /* where the lock's address came from, in words */
 } KdLockHolder;
 
 /* "0x… (sb_lock)", or the address alone; new string. */
@@ -22,6 +23,8 @@ void kd_lock_holder_clear (KdLockHolder *holder);
 /*
  * Who of a CPU's frames holds the lock at `lock`: the innermost whose code has taken it and not
  * given it back, whichever way it went, and which none of the frames it called gave back either.
+ * If it has called others in between, it must go on to give the lock back: else one of them may
+ * have.
  * FALSE: none is shown to.
  */
 gboolean kd_lock_holder_find (

@@ -73,6 +73,12 @@ find_released (const KdLockState *state, KdFlowValue lock, unsigned *ret_index)
 	return FALSE;
 }
 
+const KdHeldLock *
+kd_lock_state_find (const KdLockState *state, KdFlowValue lock)
+{
+	return find_held ((KdLockState *)state, lock);
+}
+
 void
 kd_lock_state_take (KdLockState *state, KdFlowValue lock, uint64_t at)
 {
@@ -87,9 +93,8 @@ kd_lock_state_take (KdLockState *state, KdFlowValue lock, uint64_t at)
 		state->held[state->nr_held++] = (KdHeldLock){.lock = lock, .taken_at = at};
 }
 
-/* Two values that cannot be the same number. */
-static gboolean
-differ (KdFlowValue a, KdFlowValue b, uint32_t stack)
+gboolean
+kd_flow_value_differ (KdFlowValue a, KdFlowValue b, uint32_t stack)
 {
 	if (a.base == b.base)
 		return a.base != KD_FLOW_UNKNOWN && a.offset != b.offset;
@@ -130,7 +135,7 @@ kd_lock_state_release (KdLockState *state, KdFlowValue lock, unsigned sp)
 		return;
 	}
 	for (unsigned i = 0; i < state->nr_held; i++)
-		if (!differ (state->held[i].lock, lock, KD_FLOW_ENTRY (sp)))
+		if (!kd_flow_value_differ (state->held[i].lock, lock, KD_FLOW_ENTRY (sp)))
 			doubt (&state->held[i], lock);
 	add_released (state, lock);
 }
@@ -316,6 +321,8 @@ meet_locks (KdLockState *state, KdLockState *other)
 			remove_held (state, i);
 		else if (held->has_doubt)
 			doubt (&state->held[i], held->doubt);
+		if (held && held->called)
+			state->held[i].called = TRUE;
 	}
 	for (unsigned i = 0; i < other->nr_released; i++)
 		add_released (state, other->released[i]);
@@ -373,6 +380,7 @@ static gboolean
 held_equal (const KdHeldLock *a, const KdHeldLock *b)
 {
 	return kd_flow_value_equal (a->lock, b->lock) && a->has_doubt == b->has_doubt &&
+	       a->called == b->called &&
 	       (!a->has_doubt || kd_flow_value_equal (a->doubt, b->doubt));
 }
 

@@ -30,6 +30,9 @@ typedef struct {
 	/* Something was given back since that may be this one. */
 	gboolean has_doubt;
 	KdFlowValue doubt;
+	/* Functions were called since of which it is not known that they leave locks alone. */
+	gboolean called;
+	uint64_t given_back_at; /* kd_lock_flow() only: by what comes then; 0: nowhere */
 } KdHeldLock;
 
 /* A lock that is taken if a word that was read is (not) zero, and how far that is known. */
@@ -70,12 +73,16 @@ typedef struct {
 } KdLockState;
 
 gboolean kd_flow_value_equal (KdFlowValue a, KdFlowValue b);
+/* They cannot be the same number; `stack` is KD_FLOW_ENTRY() of the stack pointer. */
+gboolean kd_flow_value_differ (KdFlowValue a, KdFlowValue b, uint32_t stack);
 KdFlowValue kd_flow_value_add (KdFlowValue value, int64_t offset);
 
 /* At the first instruction of a function. */
 void kd_lock_state_init (KdLockState *state);
 /* What was defined there is defined again: what else came from it is not known any more. */
 void kd_lock_state_forget (KdLockState *state, uint32_t base);
+/* Among those held; NULL: it is not. */
+const KdHeldLock *kd_lock_state_find (const KdLockState *state, KdFlowValue lock);
 void kd_lock_state_take (KdLockState *state, KdFlowValue lock, uint64_t at);
 void kd_lock_state_release (KdLockState *state, KdFlowValue lock, unsigned sp);
 void kd_lock_state_try (KdLockState *state, const KdLockTry *try);

@@ -25,6 +25,11 @@ TRACER = "/sys/kernel/tracing/current_tracer"
 # What a machine does all day.
 PASSING = {"csd-wait", "spinlock"}
 TRIES = 4
+# A branch to itself, and commands that run into it while others want the same lock.
+LOOP = {"arm64": "00000014", "x86_64": "ebfe"}
+MOUNT = ("mkdir -p /tmp/t; taskset 1 sh -c 'sleep 1; mount -t tmpfs none /tmp/t; umount /tmp/t' & "
+         "taskset 2 sh -c 'sleep 3; sync' &")
+KILL = ("sleep 10000 & p=$!; for c in 1 2; do taskset $c sh -c \"while :; do kill -CONT $p; done\" & done; sleep 0.2")
 # 64-bit kernels of both architectures, without KASAN.
 THREAD_SIZE = 16384
 
@@ -218,6 +223,74 @@ def spinning(args, **kwargs):
         expect_equal(host.kvmdbg.call("mem", "sb_lock", 4)["bytes"], "00000000", "the lock")
 
 
+def stopped_with(host, wanted):
+    """Lets it run until, at a stop, explain has a finding of that kind; that finding."""
+    for n in range(TRIES * 5):
+        if n:
+            host.kvmdbg.text("cont")
+        time.sleep(0.3)
+        host.kvmdbg.text("stop")
+        found = [f for f in host.findings() if wanted(f)]
+        if found:
+            return found[0]
+    raise Failure(f"{host.findings()}: {host.kvmdbg.text('bt', '-a')}")
+
+
+def expect_holder(host, finding, callee, function):
+    """A CPU is caught where `function` called `callee`: that is who holds the lock, by all that is said."""
+    holder, said = finding["holder"], texts(finding)
+    expect_equal(holder["cpu"], 1 - finding["cpu"], "the CPU that holds it")
+    frames = host.kvmdbg.call("bt", "--cpu", holder["cpu"])[0]["frames"]
+    caught = [frame for frame in frames if not frame["inlined"]]
+    expect_equal([frame["symbol"] for frame in caught[:2]], [callee, function], "who is caught")
+    expect_equal((holder["function"], holder["frame"], holder["pc"]),
+                 (function, caught[1]["n"], caught[1]["pc"]), "who holds it")
+    start = number(host.kvmdbg.call("sym", function)["symbols"][0]["addr"])
+    expect(start < number(holder["taken_pc"]) < number(holder["pc"]), f"{holder}")
+    expect_equal(holder["taken_at"], f"{function}+{number(holder['taken_pc']) - start:#x}", "the place")
+    expect(f"CPU {holder['cpu']} holds it, in {function}" in finding["title"], finding["title"])
+    expect(f"its frame {holder['frame']} is at {holder['at']}" in said and holder["taken_at"] in said, said)
+    expect(f"CPU {holder['cpu']} holds it, in {function}" in host.kvmdbg.text("explain"), "text")
+    expect_commands(host, finding)
+
+
+def holding(args, callee, function, commands, lock=None, **kwargs):
+    """A CPU caught in `callee`, which `function` calls with a lock held, and another that spins for that: explain
+    shows who holds it. Let go, the machine works, and nobody has the lock."""
+    arch = kwargs.get("arch", "arm64")
+    with Host(args.build, append="nested.vms=1 nested.vcpus=1", **kwargs) as host:
+        loop = LOOP[arch]
+        host.kvmdbg.text("cont")
+        if lock:
+            # Nothing but the caught one waits until it is caught.
+            host.machine.output(commands, 60)
+            host.kvmdbg.text("stop")
+            old = host.kvmdbg.call("write", callee, "--bytes", loop)["old"]
+        else:
+            # They do it again and again.
+            host.machine.output(commands, 60)
+            time.sleep(0.5)
+            host.kvmdbg.text("stop")
+            expect_equal([f for f in host.findings() if f["id"] not in PASSING], [], "before")
+            old = host.kvmdbg.call("write", callee, "--bytes", loop)["old"]
+        host.kvmdbg.text("cont")
+        found = stopped_with(host, lambda f: f["id"] == "spinlock" and "holder" in f)
+        expect_holder(host, found, callee, function)
+        if lock:
+            expect_equal(number(found["lock"]), number(host.kvmdbg.call("sym", lock)["symbols"][0]["addr"]), "lock")
+            expect(f"({lock}), a number in the code" in found["holder"]["argument"], f"{found['holder']}")
+        else:
+            expect(re.search(r"\w+, and \w+ of the frame is 0x", found["holder"]["argument"]), f"{found['holder']}")
+            expect("interrupts off" in found["title"] and found["severity"] == "error", found["title"])
+        print(f"# {found['title']}: taken at {found['holder']['taken_at']}: {found['holder']['argument']}")
+        host.kvmdbg.text("write", callee, "--bytes", old)
+        host.kvmdbg.text("cont")
+        host.machine.output("kill %1 %2 %3 2>/dev/null; wait; true", 60)
+        host.kvmdbg.text("stop")
+        expect_equal(host.findings(), [], "after")
+        expect_equal(host.kvmdbg.call("mem", found["lock"], 4)["bytes"], "00000000", "the lock")
+
+
 def sane(args, **kwargs):
     """Random stops and steps of a machine that works."""
     with Host(args.build, **kwargs) as host:
@@ -255,6 +328,13 @@ def main():
     tap.case("/explain/vhe-good", good_kernel, args, "function")
     tap.case("/explain/spinning/vhe", lambda: spinning(args, kernel="6.1", mode="vhe"))
     tap.case("/explain/spinning/x86-64", lambda: spinning(args, arch="x86_64", kernel="6.1"))
+    for name, kwargs in (("vhe-6.1", {"kernel": "6.1", "mode": "vhe"}), ("vhe-6.12", {"kernel": "6.12", "mode": "vhe"}),
+                         ("x86-64-6.1", {"arch": "x86_64", "kernel": "6.1"}),
+                         ("x86-64-6.12", {"arch": "x86_64", "kernel": "6.12"})):
+        tap.case(f"/explain/holding/{name}/global", lambda kwargs=kwargs: holding(
+            args, "set_anon_super_fc", "sget_fc", MOUNT, lock="sb_lock", **kwargs))
+        tap.case(f"/explain/holding/{name}/object", lambda kwargs=kwargs: holding(
+            args, "send_signal_locked", "do_send_sig_info", KILL, **kwargs))
     tap.case("/explain/sane/vhe", lambda: sane(args, kernel="6.1", mode="vhe"))
     tap.case("/explain/sane/nvhe", lambda: sane(args, kernel="6.12", mode="nvhe"))
     tap.case("/explain/sane/x86-64", lambda: sane(args, arch="x86_64", kernel="6.1"))

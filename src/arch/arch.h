@@ -390,6 +390,10 @@ struct KdArch {
 	 * so that writing registers does the same. NULL: not known.
 	 */
 	gboolean (*trivial_insn) (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn);
+	/* An instruction of that many bytes that only reads itself, and keeps nothing; NULL: none
+	 * is as short as what functions begin with. */
+	const uint8_t *self_load;
+	unsigned self_load_len;
 	/*
 	 * Where a sequence ends that begins at `addr` with a load whose conditional store fails
 	 * when anything comes between: how many places, 0 where it is none. NULL: there are no such

@@ -92,6 +92,9 @@ trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
 	return TRUE;
 }
 
+/* ldr wzr, . */
+static const uint8_t self_load[] = {0x1f, 0x00, 0x00, 0x18};
+
 static uint64_t
 get_or_zero (KdRegGetFunc get, void *data, const char *name)
 {
@@ -539,6 +542,8 @@ const KdArch kd_arch_arm64 = {
 	.irqs_off = irqs_off,
 	.vmid = vmid,
 	.trivial_insn = trivial_insn,
+	.self_load = self_load,
+	.self_load_len = sizeof self_load,
 	.exclusive_ends = exclusive_ends,
 	.step_regs = step_regs,
 	.step_fields = step_fields,

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "command/address.h"
 #include "command/break-rules.h"
+#include "kernel/patch-sites.h"
 
 static const char *
 kind_name (KdBreakKind kind)
@@ -33,6 +34,9 @@ why_kind (KdSession *session, const KdBreak *brk)
 	if (brk->chosen)
 		return "KVM: another would be an instruction in the kernel's text, which the "
 		       "kernel patches";
+	if (brk->hot)
+		return "while the machine runs, a watched load in its place: QEMU keeps the code "
+		       "it has translated";
 	if (brk->kind == KD_BREAK_SOFTWARE &&
 		g_strcmp0 (kd_target_qemu_info (session->target).accel, "kvm") == 0)
 		return "KVM, no breakpoint register is left: an instruction in memory, lost when "
@@ -61,6 +65,32 @@ kd_breaks_json (KdSession *session, const KdBreak *brk)
 	return obj;
 }
 
+/* The kernel's own code, where nobody writes who has not read what is there. */
+static gboolean
+is_lasting_code (KdSession *session, uint64_t va, uint64_t *ret_pa)
+{
+	const KdPatchSites *sites;
+	uint64_t start, end;
+	KdRegime regime;
+	KdWalk walk;
+
+	if (!session->kernel || !kd_kernel_symbol_addr (session->kernel, "_stext", &start, NULL) ||
+		!kd_kernel_symbol_addr (session->kernel, "_etext", &end, NULL) || va < start ||
+		va >= end)
+		return FALSE;
+	sites = kd_kernel_patch_sites (session->kernel);
+	for (int at = kd_patch_sites_next (sites, va, 0); at >= 0;
+		at = kd_patch_sites_next (sites, va, (unsigned)at + 1))
+		if (kd_patch_site (sites, (unsigned)at)->kind != KD_PATCH_FTRACE)
+			return FALSE;
+	if (kd_patch_sites_missing (sites)->len ||
+		!kd_kernel_walk (session->kernel, kd_addr_kernel (va), &walk, &regime, NULL) ||
+		walk.status != KD_WALK_MAPPED)
+		return FALSE;
+	*ret_pa = walk.pa;
+	return TRUE;
+}
+
 JsonNode *
 kd_breaks_insert (
 	KdSession *session, KdBreakKind kind, const KdArgs *args, uint64_t len, GError **error)
@@ -68,6 +98,7 @@ kd_breaks_insert (
 	const char *text = kd_args_string (args, "address");
 	g_autoptr (KdBreakRule) rule = NULL;
 	const KdBreak *breaks;
+	uint64_t pa;
 	unsigned nr;
 	KdAddr addr;
 	int number;
@@ -85,6 +116,8 @@ kd_breaks_insert (
 		g_prefix_error (error, "%s: ", text);
 		return NULL;
 	}
+	if (rule && kind == KD_BREAK_SOFTWARE && is_lasting_code (session, addr.value, &pa))
+		kd_target_break_set_hot (session->target, number, pa);
 	kd_break_rules_set (session, number, g_steal_pointer (&rule));
 	breaks = kd_target_breaks (session->target, &nr);
 	for (unsigned i = 0; i < nr; i++)

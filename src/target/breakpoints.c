@@ -38,8 +38,8 @@ uses_kvm (const KdTarget *target)
  * kvm-all.c, kvm_insert_breakpoint): one that is in user mode or in a guest may have no such
  * address, and another has.
  */
-static gboolean
-ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
+gboolean
+kd_target_break_ask (KdTarget *target, gboolean insert, const KdBreak *point, GError **error)
 {
 	g_autoptr (GError) why = NULL;
 
@@ -102,12 +102,12 @@ insert (KdTarget *target, KdBreak *point, GError **error)
 	if (chosen) {
 		point->kind = KD_BREAK_HARDWARE;
 		point->chosen = TRUE;
-		if (is_shared (target, point) || ask (target, TRUE, point, NULL))
+		if (is_shared (target, point) || kd_target_break_ask (target, TRUE, point, NULL))
 			return TRUE;
 		point->kind = KD_BREAK_SOFTWARE;
 		point->chosen = FALSE;
 	}
-	if (is_shared (target, point) || ask (target, TRUE, point, error))
+	if (is_shared (target, point) || kd_target_break_ask (target, TRUE, point, error))
 		return TRUE;
 	if (chosen)
 		g_prefix_error (error, "KVM has no breakpoint register left, and memory takes no "
@@ -162,10 +162,12 @@ kd_target_break_delete (KdTarget *target, int number, GError **error)
 
 		if (point->number != number)
 			continue;
+		if (target->state == KD_TARGET_STOPPED)
+			kd_target_hot_drop (target, point);
 		if (point->inserted && !is_shared (target, point)) {
 			if (!kd_target_check_stopped (target, error))
 				return FALSE;
-			if (!ask (target, FALSE, point, &why)) {
+			if (!kd_target_break_ask (target, FALSE, point, &why)) {
 				/* KVM's, when the kernel has patched over it: it will not go
 				 * another time either. */
 				if (g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE))
@@ -195,9 +197,11 @@ kd_target_breaks_remove_all (KdTarget *target)
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
+		if (target->state == KD_TARGET_STOPPED)
+			kd_target_hot_drop (target, point);
 		if (point->inserted && target->state == KD_TARGET_STOPPED &&
 			!is_shared (target, point))
-			ask (target, FALSE, point, NULL);
+			kd_target_break_ask (target, FALSE, point, NULL);
 		point->inserted = FALSE;
 	}
 	kd_target_breaks_clear (target);
@@ -209,6 +213,7 @@ kd_target_breaks_clear (KdTarget *target)
 	for (guint i = 0; i < target->breaks->len; i++)
 		g_free ((char *)g_array_index (target->breaks, KdBreak, i).text);
 	g_array_set_size (target->breaks, 0);
+	target->nr_armed = 0;
 }
 
 gboolean
@@ -235,7 +240,8 @@ kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **er
 			continue;
 		/* Of several at one place the stub has one. One that it does not find is lifted. */
 		if (!is_shared (target, point) &&
-			!ask (target, !lift, point, lift || !ok ? NULL : error) && !lift)
+			!kd_target_break_ask (target, !lift, point, lift || !ok ? NULL : error) &&
+			!lift)
 			ok = FALSE;
 		else
 			point->inserted = !lift;
@@ -245,15 +251,30 @@ kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **er
 	return ok;
 }
 
+static gboolean
+is_watching (const KdBreak *point, uint64_t va)
+{
+	return is_watch (point->kind) && va >= point->va && va - point->va < point->len;
+}
+
+gboolean
+kd_target_breaks_watch (const KdTarget *target, uint64_t va)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		const KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->watched ? va == point->va : is_watching (point, va))
+			return TRUE;
+	}
+	return FALSE;
+}
+
 /* Is it the one that stopped the machine? */
 static gboolean
 is_hit (const KdTarget *target, const KdBreak *point, uint64_t pc)
 {
-	uint64_t watched = target->stop.watch_addr.value;
-
 	if (target->stop.reason == KD_STOP_WATCHPOINT)
-		return is_watch (point->kind) && watched >= point->va &&
-		       watched - point->va < point->len;
+		return is_watching (point, target->stop.watch_addr.value);
 	return !is_watch (point->kind) && point->va == pc;
 }
 

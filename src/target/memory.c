@@ -350,11 +350,9 @@ set_hole (uint64_t pa, GError **error)
 	return FALSE;
 }
 
-gboolean
-kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error)
+static gboolean
+read_phys (KdTarget *target, uint64_t pa, uint8_t *bytes, size_t len, GError **error)
 {
-	uint8_t *bytes = buf;
-
 	if (len && pa + len - 1 < pa)
 		return set_hole (pa, error);
 	if (target->state == KD_TARGET_LOST)
@@ -378,6 +376,15 @@ kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GErro
 }
 
 gboolean
+kd_target_read_phys (KdTarget *target, uint64_t pa, void *buf, size_t len, GError **error)
+{
+	if (!read_phys (target, pa, buf, len, error))
+		return FALSE;
+	kd_target_hot_hide (target, FALSE, pa, buf, len);
+	return TRUE;
+}
+
+gboolean
 kd_target_write_phys (KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error)
 {
 	if (!kd_target_check_stopped (target, error))
@@ -392,6 +399,7 @@ kd_target_write_phys (KdTarget *target, uint64_t pa, const void *buf, size_t len
 	}
 	if (kd_ram_map_extent (target->ram, pa, len) < len)
 		return set_hole (pa, error);
+	kd_target_hot_disarm (target, TRUE);
 	kd_target_memory_forget (target);
 	target->nr_writes++;
 	return kd_target_result (
@@ -407,9 +415,12 @@ kd_target_read_cpu (
 
 	/* `m` is answered by the CPU of the last Hg, which reading a register sets. */
 	kd_target_registers_forget (target);
-	return kd_target_reg_get (target, cpu, target->arch->pc, &ignored, error) &&
-	       kd_target_result (target,
-		       kd_rsp_link_read_memory (target->rsp, FALSE, va, buf, len, &got, error));
+	if (!kd_target_reg_get (target, cpu, target->arch->pc, &ignored, error) ||
+		!kd_target_result (target,
+			kd_rsp_link_read_memory (target->rsp, FALSE, va, buf, len, &got, error)))
+		return FALSE;
+	kd_target_hot_hide (target, TRUE, va, buf, len);
+	return TRUE;
 }
 
 /* --- choosing the path --- */

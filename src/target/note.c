@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/json.h"
 #include "target/qemu-process.h"
 #include "target/target-private.h"
@@ -44,13 +46,38 @@ is_alive (JsonObject *note, const char *pid_name, const char *start_name)
 	       kd_process_start_time ((int)pid) == (uint64_t)start;
 }
 
+/* What stood for the instruction of a hot one is code, which stays when the connection goes. */
+static void
+restore_code (KdTarget *target, JsonObject *point)
+{
+	uint8_t code[KD_TRIVIAL_INSN_MAX];
+	const char *hex = NULL;
+	uint64_t pa = 0;
+
+	kd_json_get_string (point, "code", FALSE, &hex, NULL);
+	if (hex && target->arch->self_load &&
+		strlen (hex) == 2 * (size_t)target->arch->self_load_len &&
+		kd_json_get_address (point, "pa", TRUE, &pa, NULL) &&
+		kd_hex_decode (hex, target->arch->self_load_len, code))
+		kd_target_hot_restore (target, pa, code);
+}
+
+/* How many there were. */
 static unsigned
-count_left_breaks (JsonObject *note)
+restore_breaks (KdTarget *target, JsonObject *note)
 {
 	JsonArray *breaks = NULL;
+	unsigned nr;
 
 	kd_json_get_array (note, "breakpoints", FALSE, &breaks, NULL);
-	return breaks ? json_array_get_length (breaks) : 0;
+	nr = breaks ? json_array_get_length (breaks) : 0;
+	for (unsigned i = 0; i < nr; i++) {
+		JsonObject *point = NULL;
+
+		if (kd_json_array_object (breaks, i, &point, NULL))
+			restore_code (target, point);
+	}
+	return nr;
 }
 
 void
@@ -72,7 +99,7 @@ kd_target_note_clean_up (KdTarget *target)
 	kd_json_get_int (note, "kvmdbgd_pid", FALSE, &pid, NULL);
 	kd_json_get_bool (note, "was_running", FALSE, &was_running, NULL);
 	/* They went with the "?" of each CPU: see forget_left_breaks() in qemu.c. */
-	nr = count_left_breaks (note);
+	nr = restore_breaks (target, note);
 	target->cleaned_up =
 		g_strdup_printf ("a kvmdbgd (process %" G_GINT64_FORMAT
 				 ") died while it was attached here; its %u breakpoint%s removed%s",
@@ -109,6 +136,13 @@ kd_target_note_write (KdTarget *target)
 		kd_json_set_int (row, "kind", point->kind);
 		kd_json_set_hex (row, "va", point->va);
 		kd_json_set_uint (row, "len", point->len);
+		if (point->hot) {
+			g_autofree char *code =
+				kd_hex_to_string (point->code, target->arch->self_load_len);
+
+			kd_json_set_hex (row, "pa", point->pa);
+			kd_json_set_string (row, "code", code);
+		}
 	}
 	node = kd_json_object_node (note);
 	text = kd_json_to_string (node, FALSE);

@@ -470,9 +470,9 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	}
 	query_stub (target);
 	forget_left_breaks (target);
+	kd_target_memory_init (target, options->no_direct);
 	kd_target_note_clean_up (target);
 	kd_target_note_write (target);
-	kd_target_memory_init (target, options->no_direct);
 	target->opening = FALSE;
 	kd_target_qmp_release (target);
 	return target;

@@ -41,10 +41,12 @@ forget_stop (KdTarget *target)
 }
 
 static KdStopReason
-reason_of (const KdTarget *target, const KdStopReply *reply)
+reason_of (KdTarget *target, const KdStopReply *reply)
 {
+	/* QEMU may tell of one that is gone with the next stop of a CPU that had come to it. */
 	if (reply && reply->reason != KD_STOP_REPLY_REASON_NONE &&
-		reply->reason <= KD_STOP_REPLY_REASON_AWATCH)
+		reply->reason <= KD_STOP_REPLY_REASON_AWATCH &&
+		!kd_target_hot_is_gone (target, reply->watch_addr))
 		return KD_STOP_WATCHPOINT;
 	if (reply && reply->signal == SIGNAL_INT) /* vm_stop() by us or by somebody */
 		return target->interrupting ? KD_STOP_REQUEST : KD_STOP_PAUSED;
@@ -70,7 +72,7 @@ note_untold (KdTarget *target, int told)
 
 	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++)
 		if ((int)cpu == told)
-			target->regs[cpu].untold = FALSE;
+			target->regs[cpu].untold = target->regs[cpu].late = FALSE;
 		else if (!alone)
 			target->regs[cpu].untold = TRUE;
 }
@@ -132,13 +134,22 @@ is_filtered (KdTarget *target)
 static void
 finish_stop (KdTarget *target)
 {
-	if (target->state != KD_TARGET_STOPPED || !target->stop_unfinished)
+	gboolean goes_on = FALSE;
+
+	if (target->state != KD_TARGET_STOPPED)
 		return;
-	target->stop_unfinished = FALSE;
-	kd_target_breaks_judge (target);
-	if (!is_filtered (target))
-		return;
-	if (target->running_cpu < 0)
+	if (target->stop_unfinished) {
+		target->stop_unfinished = FALSE;
+		if (target->stop.reason == KD_STOP_WATCHPOINT)
+			goes_on = kd_target_hot_judge (target);
+		if (!goes_on) {
+			kd_target_breaks_judge (target);
+			goes_on = is_filtered (target);
+		}
+	}
+	if (!goes_on)
+		kd_target_hot_disarm (target, FALSE);
+	else if (target->running_cpu < 0)
 		kd_target_cont (target, NULL);
 	else
 		kd_target_cont_cpu (target, (unsigned)target->running_cpu, NULL);
@@ -292,6 +303,7 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 
 	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
 		return FALSE;
+	kd_target_hot_disarm (target, TRUE);
 	if (!steps_off (target)) {
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 			return FALSE;
@@ -374,13 +386,18 @@ kd_target_steps (KdTarget *target, unsigned cpu, uint64_t count, GArray *pcs, GE
 static gboolean
 skip_trivial (KdTarget *target, unsigned cpu, uint64_t pc)
 {
+	const uint8_t *hot = kd_target_hot_code (target, pc);
 	uint8_t code[KD_TRIVIAL_INSN_MAX];
 	KdTrivialInsn insn;
 	uint64_t value;
 
-	if (!target->arch->trivial_insn ||
-		!kd_target_read_cpu (target, cpu, pc, code, sizeof code, NULL) ||
-		!target->arch->trivial_insn (code, &insn))
+	if (!target->arch->trivial_insn)
+		return FALSE;
+	if (hot)
+		memcpy (code, hot, sizeof code);
+	else if (!kd_target_read_cpu (target, cpu, pc, code, sizeof code, NULL))
+		return FALSE;
+	if (!target->arch->trivial_insn (code, &insn))
 		return FALSE;
 	return (!insn.to || (kd_target_reg_get (target, cpu, insn.from, &value, NULL) &&
 				    kd_target_reg_put (target, cpu, insn.to, value, NULL))) &&
@@ -411,6 +428,16 @@ step_off_breaks (KdTarget *target, GError **error)
 	return TRUE;
 }
 
+static gboolean
+run (KdTarget *target, int cpu, GError **error)
+{
+	kd_target_hot_arm (target);
+	if (resume (target, 'c', cpu, NULL, error))
+		return TRUE;
+	kd_target_hot_disarm (target, TRUE);
+	return FALSE;
+}
+
 gboolean
 kd_target_cont (KdTarget *target, GError **error)
 {
@@ -418,7 +445,7 @@ kd_target_cont (KdTarget *target, GError **error)
 		return FALSE;
 	if (target->breaks->len && !step_off_breaks (target, error))
 		return FALSE;
-	return resume (target, 'c', -1, NULL, error);
+	return run (target, -1, error);
 }
 
 gboolean
@@ -427,7 +454,7 @@ kd_target_cont_cpu (KdTarget *target, unsigned cpu, GError **error)
 	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error) ||
 		(target->breaks->len && !step_off_breaks (target, error)))
 		return FALSE;
-	return resume (target, 'c', (int)cpu, NULL, error);
+	return run (target, (int)cpu, error);
 }
 
 /* QEMU 7.2 gdbstub.c, handle_set_qemu_sstep. */

@@ -24,6 +24,8 @@ typedef struct {
 	unsigned nr_fetched; /* one by one, at this stop */
 	/* It came where it is by running, and of a breakpoint there nobody has been told. */
 	gboolean untold;
+	/* QEMU may know more of it than it told: see find_late() in hot-breaks.c. */
+	gboolean late;
 } KdCpuRegs;
 
 typedef enum {
@@ -67,6 +69,7 @@ struct KdTarget {
 	gboolean was_running;  /* before the attach: leave it so */
 	gboolean interrupting; /* a stop we asked for is on its way */
 	gboolean stepping;
+	gboolean ran;                          /* since the last step */
 	gboolean step_interrupts, step_others; /* as kd_target_set_stepping() was told */
 	gboolean stop_unfinished;              /* the stop's reason has not been looked into */
 
@@ -78,6 +81,8 @@ struct KdTarget {
 	KdTlbEntry *tlb;
 
 	GArray *breaks; /* KdBreak */
+	unsigned nr_armed;
+	unsigned nr_gone; /* watchpoints: see kd_target_hot_is_gone() */
 	int next_break, nr_hidden_breaks;
 	KdStopFilterFunc stop_filter;
 	void *stop_filter_data;
@@ -133,6 +138,31 @@ gboolean kd_target_breaks_at (const KdTarget *target, uint64_t va);
 /* Takes those at `va` out of the machine, or puts back what it took out. FALSE only for the latter.
  */
 gboolean kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **error);
+
+/* As the stub is asked for one, whatever others there are. */
+gboolean kd_target_break_ask (
+	KdTarget *target, gboolean insert, const KdBreak *point, GError **error);
+
+/* --- hot-breaks.c: all need a stopped machine --- */
+/* Before the machine runs: loads in the places of hot breakpoints. */
+void kd_target_hot_arm (KdTarget *target);
+/* Puts the code back. Not `wholly`: before it may run on and nobody steps. */
+void kd_target_hot_disarm (KdTarget *target, gboolean wholly);
+void kd_target_hot_drop (KdTarget *target, KdBreak *point);
+/* The code of the breakpoint at `va` that a load stands for; NULL: none does. */
+const uint8_t *kd_target_hot_code (const KdTarget *target, uint64_t va);
+/* The true code in what was read at `addr`. */
+void kd_target_hot_hide (
+	const KdTarget *target, gboolean virt, uint64_t addr, void *buf, size_t len);
+/* Makes of a stop at a load what it is; TRUE: somebody else came to read, and the machine may go
+ * on. */
+gboolean kd_target_hot_judge (KdTarget *target);
+/* One of ours watches `va`. */
+gboolean kd_target_breaks_watch (const KdTarget *target, uint64_t va);
+/* The stub tells of a watchpoint at `va`, which may be one that is taken away; once for each. */
+gboolean kd_target_hot_is_gone (KdTarget *target, uint64_t va);
+/* What a process that died left in the code, by its note. */
+void kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code);
 
 /* --- note.c: what the next kvmdbg must know if this process dies --- */
 void kd_target_note_open (KdTarget *target, const char *note_dir);

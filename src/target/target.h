@@ -272,6 +272,12 @@ typedef struct {
 	gboolean chosen; /* a HARDWARE one where none was asked for, as this is KVM */
 	uint64_t hits;
 	const char *text; /* what the user wrote */
+
+	gboolean hot; /* kd_target_break_set_hot() */
+	/* A load stands in its place at this moment, instead of a breakpoint; it is watched. */
+	gboolean armed, watched;
+	uint64_t pa;
+	uint8_t code[KD_TRIVIAL_INSN_MAX]; /* the instruction that was there */
 } KdBreak;
 
 /* Number of the new breakpoint (> 0), or 0 and an error. Without `text` it is nobody's to see, and
@@ -279,6 +285,12 @@ typedef struct {
 int kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
 	const char *text, GError **error);
 gboolean kd_target_break_delete (KdTarget *target, int number, GError **error);
+/*
+ * Of a breakpoint whose hits are filtered, at kernel code that nobody writes without having read it
+ * first, at physical address `pa`: hits may be had in a way that costs less, at which other code is
+ * in its place while the machine runs. FALSE: not on this machine.
+ */
+gboolean kd_target_break_set_hot (KdTarget *target, int number, uint64_t pa);
 /*
  * Asked when a breakpoint or watchpoint has stopped the machine, before anybody is told: TRUE, and
  * the machine goes on as if nothing had been. Not asked for a stop that was waited for by

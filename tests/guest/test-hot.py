@@ -1,0 +1,181 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Breakpoints with conditions on code that is called all the time, where a load stands for the instruction.
+
+The witnesses: how often the machine's own commands read, QEMU's monitor for what is in memory, and the kernel's log.
+"""
+
+import argparse
+import os
+import pathlib
+import signal
+import struct
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+import machine as machines  # noqa: E402
+from harness import Failure, expect, expect_equal, number  # noqa: E402
+
+FUNCTION = "vfs_read"
+LOAD = 0x1800001f  # ldr wzr, .
+TRACER = "/sys/kernel/tracing/current_tracer"
+
+
+class Host:
+    def __init__(self, args):
+        self.machine = machines.boot(kernel=args.kernel, qemu=args.qemu, mode=args.mode)
+        self.machine.output(f"[ -e {TRACER} ] || mount -t tracefs nodev {TRACER.rpartition('/')[0]}")
+        self.kvmdbg = harness.Kvmdbg(args.build)
+        self.attach()
+
+    def attach(self):
+        done = self.kvmdbg.attach(self.machine)
+        expect(done.status == 0, str(done))
+        return done
+
+    def close(self):
+        self.kvmdbg.close()
+        self.machine.close()
+
+    def word(self, place):
+        """What is at a kernel address, by the monitor: (as of now, its physical address)."""
+        line = f"xp /1xw {place:#x}"
+        text = self.machine.monitor("human-monitor-command", **{"command-line": line})
+        return int(text.split()[-1], 0)
+
+    def reads(self, size, count):
+        """Calls of vfs_read() with that size: `count` by one process, and one more than that by another."""
+        self.machine.output(f"dd if=/dev/zero bs={size} count={count} | dd of=/dev/null bs={size}")
+        return 2 * count + 1
+
+    def break_at(self, place, *rule):
+        """The row of a new breakpoint, the physical address of its code and the word there."""
+        row = self.kvmdbg.call("break", place, *rule)
+        expect("watched load" in (row.get("why") or ""), f"{row}")
+        physical = number(self.kvmdbg.call("translate", place)["pa"])
+        return row, physical, self.word(physical)
+
+    def row(self):
+        self.kvmdbg.text("stop")
+        row, = self.kvmdbg.call("breaks")
+        return row
+
+
+def counts(host):
+    """Each call is judged, whatever CPU makes it, and nobody sees what stands there."""
+    for place in (FUNCTION, FUNCTION + "+4"):
+        row, physical, word = host.break_at(place, "--if", "$x2 == 7", "--count", 1000000)
+        shown = host.kvmdbg.call("dis", place, "-n", 1)["insns"]
+        host.kvmdbg.text("cont")
+        wanted = host.reads(7, 1000)
+        expect_equal(host.word(physical), LOAD, "in memory, while it runs")
+        expect_equal(host.kvmdbg.call("mem", row["addr"], 4)["bytes"], struct.pack("<I", word).hex(), "shown")
+        expect_equal(host.kvmdbg.call("dis", place, "-n", 1)["insns"], shown, "dis")
+        row = host.row()
+        expect_equal((row["passed"], row["errors"]), (wanted, 0), f"{row}")
+        expect(row["hits"] >= wanted and "watched load" in row["why"], f"{row}")
+        expect_equal(host.word(physical), word, "in memory, when it is stopped")
+        host.kvmdbg.text("delete", "--all")
+
+
+def told(host):
+    """The one that is meant is told where it is, with the code as it was, and steps on."""
+    for place in (FUNCTION, FUNCTION + "+4"):
+        row, physical, word = host.break_at(place, "--if", "$x2 == 9", "--count", 20)
+        reader = threading.Thread(target=host.reads, args=(9, 30))
+        reader.start()
+        stop = host.kvmdbg.call("cont", "--wait", "--timeout-ms", 60000)["stop"]
+        expect_equal((stop["reason"], stop["breakpoint"], stop["pc"]), ("breakpoint", row["number"], row["addr"]), "stop")
+        expect_equal(host.word(physical), word, "in memory")
+        expect_equal(host.kvmdbg.call("breaks")[0]["passed"], 20, "passed")
+        regs = host.kvmdbg.call("regs", "--cpu", stop["cpu"])[0]["regs"]
+        expect_equal(number(regs["x2"]), 9, "x2")
+        expect(FUNCTION in host.kvmdbg.call("bt")[0]["frames"][0]["symbol"], "bt")
+        step = host.kvmdbg.call("step", 3)["steps"]
+        expect_equal([number(one["pc"]) - number(row["addr"]) for one in step], [4, 8, 12], f"{step}")
+        host.kvmdbg.text("delete", "--all")
+        host.kvmdbg.text("cont")
+        reader.join()
+        host.kvmdbg.text("stop")
+
+
+def traced(host):
+    """The kernel patches the place, or beside it, while it runs: it finds its own code, and no call is missed."""
+    for place, stays in ((FUNCTION, True), (FUNCTION + "+4", False)):
+        host.break_at(place, "--if", "$x2 == 7", "--count", 1000000)
+        host.kvmdbg.text("cont")
+        wanted = host.reads(7, 50)
+        host.machine.output(f"echo function > {TRACER}")
+        wanted += host.reads(7, 50)
+        row = host.row()
+        expect_equal((row["passed"], "watched load" in (row.get("why") or "")), (wanted, stays), f"{row}")
+        shown = host.kvmdbg.text("dis", FUNCTION, "-n", 2)
+        expect("ftrace_caller" in shown, shown)
+        expect(host.kvmdbg.call("text", FUNCTION)["ok"], "text")
+        host.kvmdbg.text("cont")
+        host.machine.output(f"echo nop > {TRACER}")
+        wanted += host.reads(7, 50)
+        row = host.row()
+        expect_equal(row["passed"], wanted, f"{row}")
+        host.kvmdbg.text("delete", "--all")
+    host.kvmdbg.text("cont")
+    said = host.machine.output("dmesg")
+    expect("ftrace bug" not in said and "WARNING" not in said, said[-2000:])
+    host.kvmdbg.text("stop")
+
+
+def killed(host):
+    """A daemon dies while the load is there: the next one puts the code back."""
+    row, physical, word = host.break_at(FUNCTION, "--if", "$x2 == 7")
+    host.kvmdbg.text("cont")
+    for pid in host.kvmdbg.processes():
+        os.kill(pid, signal.SIGKILL)
+    expect_equal(host.word(physical), LOAD, "in memory")
+    deadline = time.monotonic() + 10
+    while host.kvmdbg.run("sessions").status != 0 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    host.attach()
+    expect_equal(host.word(physical), word, "in memory")
+    expect_equal(host.kvmdbg.call("breaks"), [], "breaks")
+
+
+def alive(host):
+    """Detached in the middle of it, the machine goes on with its own code."""
+    row, physical, word = host.break_at(FUNCTION, "--if", "0")
+    host.kvmdbg.text("cont")
+    host.reads(7, 10)
+    host.kvmdbg.text("detach")
+    expect_equal(host.word(physical), word, "in memory")
+    host.reads(7, 10)
+    expect("Oops" not in host.machine.output("dmesg"), "the kernel's log")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    parser.add_argument("--kernel", default="6.1")
+    parser.add_argument("--qemu", default="7.2")
+    parser.add_argument("--mode", default="vhe")
+    parser.add_argument("--only", help="only cases whose name matches")
+    args = parser.parse_args()
+    tap = harness.Tap(args.only)
+    try:
+        host = Host(args)
+    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
+        print(f"Bail out! {error}")
+        return 1
+    try:
+        for case in (counts, told, traced, killed, alive):
+            tap.case(f"/hot/{args.kernel}/qemu-{args.qemu}/{args.mode}/{case.__name__}", case, host)
+    finally:
+        host.close()
+    return tap.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

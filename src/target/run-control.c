@@ -174,8 +174,10 @@ resume (KdTarget *target, char action, int cpu, const KdRspRequest *first, GErro
 	}
 	target->interrupting = FALSE;
 	target->stepping = action == 's';
-	if (action == 'c')
+	if (action == 'c') {
 		target->running_cpu = cpu;
+		target->ran = TRUE;
+	}
 	if (!kd_rsp_link_resume (target->rsp, first, error))
 		return kd_target_result (target, FALSE);
 	target->state = KD_TARGET_RUNNING;
@@ -295,14 +297,12 @@ steps_off (const KdTarget *target)
 	return target->breaks->len == 0 || g_strcmp0 (target->accel, "tcg") == 0;
 }
 
-gboolean
-kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+static gboolean
+step (KdTarget *target, unsigned cpu, GError **error)
 {
 	gboolean lifted = FALSE, ok;
 	uint64_t pc = 0;
 
-	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
-		return FALSE;
 	kd_target_hot_disarm (target, TRUE);
 	if (!steps_off (target)) {
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
@@ -326,6 +326,49 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
 	}
 	return ok;
+}
+
+/* Another CPU than `cpu` has come to a breakpoint, and nobody has been told. */
+static gboolean
+is_another_at_break (KdTarget *target, unsigned cpu)
+{
+	for (unsigned other = 0; other < target->threads->len; other++) {
+		uint64_t pc;
+
+		if (other != cpu && target->regs[other].untold &&
+			kd_target_reg_get (target, other, target->arch->pc, &pc, NULL) &&
+			kd_target_breaks_at (target, pc))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+gboolean
+kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+{
+	gboolean ran = target->ran && target->breaks->len;
+	uint64_t from, pc;
+
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
+		return FALSE;
+	target->ran = target->step_others;
+	if (!ran)
+		return step (target, cpu, error);
+	/*
+	 * When several CPUs came to breakpoints at once QEMU may stop what is resumed next as soon
+	 * as it runs, once for each of them: then this one is where it was.
+	 */
+	if (!kd_target_reg_get (target, cpu, target->arch->pc, &from, error))
+		return FALSE;
+	for (unsigned tries = 0; tries < target->threads->len; tries++)
+		if (!step (target, cpu, error))
+			return FALSE;
+		else if (target->stop.reason != KD_STOP_STEP ||
+			 !is_another_at_break (target, cpu) ||
+			 !kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL) ||
+			 pc != from)
+			break;
+	return TRUE;
 }
 
 /* The PC after one step and the next step in one write: one round trip for both. */

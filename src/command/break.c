@@ -7,7 +7,7 @@
 
 static const KdArg args[] = {
 	{"hardware", 'H', KD_ARG_FLAG, 0, FALSE, NULL,
-		"a hardware breakpoint: nothing is written into memory"},
+		"a hardware breakpoint: nothing is ever written into memory"},
 	KD_BREAK_RULE_ARGS,
 	{"address", 0, KD_ARG_EXPR, KD_ARG_REQUIRED, TRUE, "ADDR",
 		"0x…, a symbol, or SYMBOL+OFFSET"},
@@ -37,7 +37,10 @@ const KdCommand kd_command_break = {
 	.group = "run",
 	.summary = "stop the machine when any CPU comes to an address",
 	.help = "QEMU holds the breakpoint for all CPUs and address spaces. Under TCG guest memory "
-		"is untouched. Under KVM each takes a breakpoint register of the CPUs; when "
+		"is untouched, but with a rule on arm64: while the machine runs, a watched load "
+		"stands for the instruction, which makes hits cheap (“breaks” says so; "
+		"--hardware does not). Under KVM each takes a breakpoint register of the CPUs; "
+		"when "
 		"those are used up it is an instruction written into guest memory.\n\n"
 		"Conditions are judged by the daemon, and the machine goes on without anybody "
 		"being asked. One "

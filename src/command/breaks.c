@@ -35,8 +35,7 @@ why_kind (KdSession *session, const KdBreak *brk)
 		return "KVM: another would be an instruction in the kernel's text, which the "
 		       "kernel patches";
 	if (brk->hot)
-		return "while the machine runs, a watched load in its place: QEMU keeps the code "
-		       "it has translated";
+		return "a watched load while the machine runs: QEMU keeps its translated code";
 	if (brk->kind == KD_BREAK_SOFTWARE &&
 		g_strcmp0 (kd_target_qemu_info (session->target).accel, "kvm") == 0)
 		return "KVM, no breakpoint register is left: an instruction in memory, lost when "

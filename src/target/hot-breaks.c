@@ -61,16 +61,18 @@ put_code (KdTarget *target, const KdBreak *point, const uint8_t *code)
 	return ok;
 }
 
+/* All that is at the load's place are such as it, which one load serves. */
 static gboolean
-is_alone (const KdTarget *target, const KdBreak *point)
+is_among_hot (const KdTarget *target, const KdBreak *point)
 {
 	uint64_t len = target->arch->self_load_len;
 
 	for (guint i = 0; i < target->breaks->len; i++) {
 		const KdBreak *other = &g_array_index (target->breaks, KdBreak, i);
 
-		if (other != point && other->inserted && other->va < point->va + len &&
-			point->va < other->va + MAX (other->len, 1))
+		if (other->inserted && other->va < point->va + len &&
+			point->va < other->va + MAX (other->len, 1) &&
+			(!other->hot || other->va != point->va))
 			return FALSE;
 	}
 	return TRUE;
@@ -174,12 +176,12 @@ kd_target_hot_arm (KdTarget *target)
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
-		if (!point->hot || !point->inserted || !is_alone (target, point))
+		if (!point->hot || !point->inserted || !is_among_hot (target, point))
 			continue;
 		find_late (target, point);
 		if (count_late (target))
 			disarm (target, point, FALSE);
-		else if (!point->armed)
+		else if (!kd_target_hot_code (target, point->va))
 			arm (target, point);
 	}
 }

@@ -83,6 +83,33 @@ def counts(host):
         host.kvmdbg.text("delete", "--all")
 
 
+def several(host):
+    """One load serves all that are at its place; one without a rule there, and it is an ordinary one."""
+    for cpu in (0, 1):
+        _, physical, word = host.break_at(FUNCTION, "--if", "$x2 == 7", "--cpu", cpu, "--count", 1000000)
+    host.kvmdbg.text("cont")
+    wanted = host.reads(7, 300)
+    expect_equal(host.word(physical), LOAD, "in memory, while it runs")
+    host.kvmdbg.text("stop")
+    rows = host.kvmdbg.call("breaks")
+    expect_equal(sum(row["passed"] for row in rows), wanted, f"{rows}")
+    host.kvmdbg.text("delete", rows[0]["number"])
+    host.kvmdbg.text("cont")
+    host.reads(7, 10)
+    expect_equal(host.word(physical), LOAD, "in memory, with one")
+    host.kvmdbg.text("stop")
+    expect(host.kvmdbg.call("breaks")[0]["hits"] > rows[1]["hits"], "hits of the other")
+    host.kvmdbg.text("break", FUNCTION)
+    reader = threading.Thread(target=host.reads, args=(7, 10))
+    reader.start()
+    expect_equal(host.kvmdbg.call("cont", "--wait", "--timeout-ms", 60000)["stop"]["reason"], "breakpoint", "stop")
+    expect_equal(host.word(physical), word, "in memory")
+    host.kvmdbg.text("delete", "--all")
+    host.kvmdbg.text("cont")
+    reader.join()
+    host.kvmdbg.text("stop")
+
+
 def told(host):
     """The one that is meant is told where it is, with the code as it was, and steps on."""
     for place in (FUNCTION, FUNCTION + "+4"):
@@ -170,7 +197,7 @@ def main():
         print(f"Bail out! {error}")
         return 1
     try:
-        for case in (counts, told, traced, killed, alive):
+        for case in (counts, several, told, traced, killed, alive):
             tap.case(f"/hot/{args.kernel}/qemu-{args.qemu}/{args.mode}/{case.__name__}", case, host)
     finally:
         host.close()

@@ -24,7 +24,7 @@ add_holder (JsonObject *finding, KdKernel *kernel, const KdLockHolder *holder)
 	if (holder->given_back_at)
 		kd_json_set_hex (obj, "given_back_pc", holder->given_back_at);
 	kd_json_set_string (obj, "argument", holder->argument);
-	kd_json_set_string (obj, "proof", "code");
+	kd_json_set_string (obj, "proof", holder->by_memory ? "code and memory" : "code");
 	json_object_set_object_member (finding, "holder", obj);
 }
 

@@ -70,7 +70,7 @@ add_insn (KdLockCode *code, uint64_t addr)
 
 	/* The last one may lie in front of what is not there. */
 	while (len && !code->ops->read (code->data, addr, bytes, len))
-		len /= 2;
+		len--;
 	if (len == 0 || !code->flow->decode (bytes, len, addr, &insn.flow))
 		return FALSE;
 	if (code->insns->len >= INSNS_MAX) {

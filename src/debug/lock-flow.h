@@ -18,6 +18,9 @@ typedef struct {
 	KdLockEffect effect;
 	gboolean of_result; /* the lock is at what it returns, not at its first argument */
 	int64_t offset;     /* plus this */
+	/* What it returns is in memory too: at its first argument plus this. */
+	gboolean has_pointer;
+	int64_t pointer_offset;
 } KdLockCall;
 
 typedef struct {

@@ -19,6 +19,8 @@ typedef struct {
 	KdLockEffect effect;
 	gboolean of_result;
 	const char *type, *member; /* what the argument or the result is; NULL: the lock */
+	const char *from,
+		*pointer; /* the argument, and its member that is the result; NULL: none */
 } LockFunction;
 
 static const LockFunction lock_functions[] = {
@@ -42,7 +44,8 @@ static const LockFunction lock_functions[] = {
 	{"raw_spin_rq_trylock", FALSE, KD_LOCK_TRIES, FALSE, "struct rq", "__lock"},
 	{"raw_spin_rq_unlock", FALSE, KD_LOCK_RELEASES, FALSE, "struct rq", "__lock"},
 	{"task_rq_lock", FALSE, KD_LOCK_TAKES, TRUE, "struct rq", "__lock"},
-	{"__lock_task_sighand", FALSE, KD_LOCK_TRIES, TRUE, "struct sighand_struct", "siglock"},
+	{"__lock_task_sighand", FALSE, KD_LOCK_TRIES, TRUE, "struct sighand_struct", "siglock",
+		"struct task_struct", "sighand"},
 	{"__task_rq_lock", FALSE, KD_LOCK_TAKES, TRUE, "struct rq", "__lock"},
 };
 
@@ -107,6 +110,20 @@ function_at (Function *function, uint64_t target, KdKernelSymbol *ret_symbol)
 	       ret_symbol->addr == target;
 }
 
+/* Of a member; 0 where there is no type. */
+static gboolean
+member_offset (KdKernel *kernel, const char *type_name, const char *path, int64_t *ret_offset)
+{
+	KdMember member = {0};
+	const KdType *type =
+		type_name ? kd_image_type_by_name (kd_kernel_image (kernel), type_name) : NULL;
+
+	if (type_name && (!type || !kd_type_member (type, path, &member, NULL)))
+		return FALSE;
+	*ret_offset = (int64_t)(member.bit_offset / 8);
+	return TRUE;
+}
+
 static gboolean
 op_lock_call (void *data, uint64_t target, KdLockCall *ret_call)
 {
@@ -117,19 +134,16 @@ op_lock_call (void *data, uint64_t target, KdLockCall *ret_call)
 		return FALSE;
 	for (size_t i = 0; i < G_N_ELEMENTS (lock_functions); i++) {
 		const LockFunction *row = &lock_functions[i];
-		KdMember member = {0};
-		const KdType *type;
+		int64_t offset, pointer;
 
 		if (row->is_prefix ? !g_str_has_prefix (symbol.name, row->name)
 				   : strcmp (symbol.name, row->name) != 0)
 			continue;
-		type = row->type ? kd_image_type_by_name (
-					   kd_kernel_image (function->kernel), row->type)
-				 : NULL;
-		if (row->type && (!type || !kd_type_member (type, row->member, &member, NULL)))
+		if (!member_offset (function->kernel, row->type, row->member, &offset) ||
+			!member_offset (function->kernel, row->from, row->pointer, &pointer))
 			return FALSE;
-		*ret_call =
-			(KdLockCall){row->effect, row->of_result, (int64_t)(member.bit_offset / 8)};
+		*ret_call = (KdLockCall){
+			row->effect, row->of_result, offset, row->from != NULL, pointer};
 		return TRUE;
 	}
 	return FALSE;
@@ -193,9 +207,11 @@ typedef struct {
 
 /* Where a value was found. */
 typedef struct {
-	int reg;        /* -1: none */
-	uint64_t place; /* on the stack; 0: not there */
-	int64_t offset; /* from what is there */
+	int reg;             /* -1: none */
+	uint64_t place;      /* on the stack; 0: not there */
+	int64_t offset;      /* from what is there */
+	gboolean is_pointer; /* that is where its address is, and this is added to it */
+	int64_t pointed_offset;
 } Source;
 
 static gboolean
@@ -277,6 +293,23 @@ gave_back (const Frame *frame, uint64_t lock)
 	return found;
 }
 
+/* The lock's address; where nothing has it any more, by where it was loaded from. */
+static gboolean
+resolve_lock (const Frame *frame, const KdHeldLock *held, uint64_t *ret_lock, Source *ret_source)
+{
+	uint64_t place, base;
+
+	if (resolve (frame, held->lock, ret_lock, ret_source))
+		return TRUE;
+	if (!held->has_pointer || !resolve (frame, held->pointer, &place, ret_source) ||
+		!kd_kernel_read (frame->kernel, kd_addr_kernel (place), &base, sizeof base, NULL))
+		return FALSE;
+	ret_source->is_pointer = TRUE;
+	ret_source->pointed_offset = held->lock.offset;
+	*ret_lock = GUINT64_FROM_LE (base) + (uint64_t)held->lock.offset;
+	return TRUE;
+}
+
 static const KdHeldLock *
 find_held (const Frame *frame, uint64_t lock, Source *ret_source)
 {
@@ -286,7 +319,7 @@ find_held (const Frame *frame, uint64_t lock, Source *ret_source)
 
 		/* A function that was called may have given it back: then it would not be given
 		 * back again. */
-		if (resolve (frame, held->lock, &now, ret_source) && now == lock &&
+		if (resolve_lock (frame, held, &now, ret_source) && now == lock &&
 			(!held->called || held->given_back_at) &&
 			!(held->has_doubt && may_be (frame, held->doubt, lock)))
 			return held;
@@ -366,25 +399,36 @@ kd_lock_name (KdKernel *kernel, uint64_t lock)
 					     : g_strdup_printf ("0x%" PRIx64 " (%s)", lock, name);
 }
 
+/* " + 0x10", or nothing. */
+static char *
+say_offset (int64_t offset)
+{
+	if (offset == 0)
+		return g_strdup ("");
+	return g_strdup_printf (" %c 0x%" PRIx64, offset < 0 ? '-' : '+',
+		offset < 0 ? -(uint64_t)offset : (uint64_t)offset);
+}
+
 static char *
 say_argument (const Frame *frame, const Source *source, uint64_t lock)
 {
 	const KdArch *arch = kd_target_arch (kd_kernel_target (frame->kernel));
 	g_autofree char *name = kd_lock_name (frame->kernel, lock);
-	g_autofree char *offset =
-		source->offset ? g_strdup_printf (" %c 0x%" PRIx64, source->offset < 0 ? '-' : '+',
-					 source->offset < 0 ? -(uint64_t)source->offset
-							    : (uint64_t)source->offset)
-			       : g_strdup ("");
+	g_autofree char *offset = say_offset (source->offset);
+	g_autofree char *pointed = say_offset (source->pointed_offset);
+	const char *open = source->is_pointer ? "*(" : "", *close = source->is_pointer ? ")" : "";
 
 	if (source->place)
-		return g_strdup_printf (
-			"what the frame keeps at 0x%" PRIx64 "%s", source->place, offset);
-	if (source->reg < 0)
-		return g_strdup_printf ("%s, a number in the code", name);
-	return g_strdup_printf ("%s%s, and %s of the frame is 0x%" PRIx64,
-		arch->dwarf_reg_name ((unsigned)source->reg), offset,
-		arch->dwarf_reg_name ((unsigned)source->reg), frame->regs->value[source->reg]);
+		return g_strdup_printf ("%swhat the frame keeps at 0x%" PRIx64 "%s%s%s", open,
+			source->place, offset, close, pointed);
+	if (source->reg >= 0)
+		return g_strdup_printf ("%s%s%s%s%s, and %s of the frame is 0x%" PRIx64, open,
+			arch->dwarf_reg_name ((unsigned)source->reg), offset, close, pointed,
+			arch->dwarf_reg_name ((unsigned)source->reg),
+			frame->regs->value[source->reg]);
+	return g_strdup_printf (source->is_pointer ? "%s, which a number in the code points to"
+						   : "%s, a number in the code",
+		name);
 }
 
 gboolean
@@ -414,6 +458,7 @@ kd_lock_holder_find (
 				.pc = at->pc,
 				.taken_at = held->taken_at,
 				.given_back_at = held->given_back_at,
+				.by_memory = source.is_pointer,
 				.argument = say_argument (&frame, &source, lock),
 			};
 			return TRUE;

@@ -12,6 +12,7 @@ typedef struct {
 	uint64_t pc;            /* of the frame */
 	uint64_t taken_at;      /* the instruction that took the lock */
 	uint64_t given_back_at; /* what will give it back; 0: nothing that is seen */
+	gboolean by_memory;     /* the lock's address is read where the code had read it */
 	char *argument;         /* where the lock's address came from, in words */
 } KdLockHolder;
 

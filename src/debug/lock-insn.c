@@ -181,6 +181,7 @@ load (const KdLockCode *code, KdLockState *state, unsigned i, const KdFlowOp *op
 				return;
 			}
 	define (state, i, op->rd);
+	kd_lock_state_load (state, KD_FLOW_DEFINED (i, op->rd), place);
 }
 
 /* --- words of locks --- */
@@ -326,7 +327,7 @@ static void
 apply_call (const KdLockCode *code, KdLockState *state, unsigned i, const KdLockInsn *insn)
 {
 	const KdFlow *flow = code->flow;
-	KdFlowValue lock = state->regs[flow->first_arg];
+	KdFlowValue lock = state->regs[flow->first_arg], pointer;
 	KdLockCall call;
 
 	if (insn->flow.target && code->ops->keeps_registers &&
@@ -340,19 +341,22 @@ apply_call (const KdLockCode *code, KdLockState *state, unsigned i, const KdLock
 		return;
 	}
 	/* In a loop: what came of the same call before. */
+	if (lock.base >> 7 == KD_FLOW_DEFINED (i, 0) >> 7)
+		lock = (KdFlowValue){KD_FLOW_UNKNOWN, 0};
+	pointer = lock;
 	if (call.of_result)
 		lock = state->regs[flow->result];
-	else if (lock.base >> 7 == KD_FLOW_DEFINED (i, 0) >> 7)
-		lock = (KdFlowValue){KD_FLOW_UNKNOWN, 0};
 	lock = kd_flow_value_add (lock, call.offset);
+	pointer = kd_flow_value_add (pointer, call.pointer_offset);
+	call.has_pointer &= pointer.base != KD_FLOW_UNKNOWN;
 	switch (call.effect) {
 	case KD_LOCK_TAKES:
-		kd_lock_state_take (state, lock, insn->addr);
+		kd_lock_state_take (state, lock, call.has_pointer ? &pointer : NULL, insn->addr);
 		break;
 	case KD_LOCK_TRIES:
-		kd_lock_state_try (
-			state, &(KdLockTry){KD_TRY_IF_NOT_ZERO, lock,
-				       KD_FLOW_DEFINED (i, flow->result), 0, insn->addr});
+		kd_lock_state_try (state,
+			&(KdLockTry){KD_TRY_IF_NOT_ZERO, lock, KD_FLOW_DEFINED (i, flow->result), 0,
+				insn->addr, call.has_pointer, pointer});
 		break;
 	case KD_LOCK_RELEASES:
 		kd_lock_state_release (state, lock, flow->sp);

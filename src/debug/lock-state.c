@@ -48,6 +48,14 @@ remove_released (KdLockState *state, unsigned i)
 }
 
 static void
+remove_load (KdLockState *state, unsigned i)
+{
+	/* In their order: the oldest goes when there is no more room. */
+	memmove (state->loads + i, state->loads + i + 1,
+		(--state->nr_loads - i) * sizeof state->loads[0]);
+}
+
+static void
 remove_try (KdLockState *state, unsigned i)
 {
 	state->tries[i] = state->tries[--state->nr_tries];
@@ -80,17 +88,43 @@ kd_lock_state_find (const KdLockState *state, KdFlowValue lock)
 }
 
 void
-kd_lock_state_take (KdLockState *state, KdFlowValue lock, uint64_t at)
+kd_lock_state_load (KdLockState *state, uint32_t base, KdFlowValue place)
 {
+	if (place.base == base || place.base == KD_FLOW_UNKNOWN)
+		return;
+	if (state->nr_loads == KD_LOCK_LOADS_MAX)
+		remove_load (state, 0);
+	state->loads[state->nr_loads++] = (KdLockLoad){base, place};
+}
+
+static const KdFlowValue *
+find_load (const KdLockState *state, uint32_t base)
+{
+	for (unsigned i = 0; i < state->nr_loads; i++)
+		if (state->loads[i].base == base)
+			return &state->loads[i].place;
+	return NULL;
+}
+
+void
+kd_lock_state_take (KdLockState *state, KdFlowValue lock, const KdFlowValue *pointer, uint64_t at)
+{
+	KdHeldLock held = {.lock = lock, .taken_at = at};
 	unsigned i;
 
 	if (lock.base == KD_FLOW_UNKNOWN || find_held (state, lock))
 		return;
 	if (find_released (state, lock, &i))
 		remove_released (state, i);
+	if (!pointer)
+		pointer = find_load (state, lock.base);
+	if (pointer && pointer->base != KD_FLOW_UNKNOWN) {
+		held.has_pointer = TRUE;
+		held.pointer = *pointer;
+	}
 	/* More than fit are not shown to be held. */
 	if (state->nr_held < KD_LOCKS_MAX)
-		state->held[state->nr_held++] = (KdHeldLock){.lock = lock, .taken_at = at};
+		state->held[state->nr_held++] = held;
 }
 
 gboolean
@@ -143,8 +177,17 @@ kd_lock_state_release (KdLockState *state, KdFlowValue lock, unsigned sp)
 void
 kd_lock_state_try (KdLockState *state, const KdLockTry *try)
 {
-	if (try->lock.base != KD_FLOW_UNKNOWN && state->nr_tries < KD_LOCK_TRIES_MAX)
-		state->tries[state->nr_tries++] = *try;
+	const KdFlowValue *pointer = find_load (state, try->lock.base);
+	KdLockTry *added;
+
+	if (try->lock.base == KD_FLOW_UNKNOWN || state->nr_tries == KD_LOCK_TRIES_MAX)
+		return;
+	added = &state->tries[state->nr_tries++];
+	*added = *try;
+	if (!added->has_pointer && pointer) {
+		added->has_pointer = TRUE;
+		added->pointer = *pointer;
+	}
 }
 
 /* FALSE: it comes to nothing. */
@@ -164,11 +207,13 @@ learn_try (KdLockState *state, KdLockTry *try, uint32_t base, gboolean is_zero)
 		return TRUE;
 	case KD_TRY_IF_ZERO:
 		if (is_zero)
-			kd_lock_state_take (state, try->lock, try->at);
+			kd_lock_state_take (
+				state, try->lock, try->has_pointer ? &try->pointer : NULL, try->at);
 		return FALSE;
 	case KD_TRY_IF_NOT_ZERO:
 		if (!is_zero)
-			kd_lock_state_take (state, try->lock, try->at);
+			kd_lock_state_take (
+				state, try->lock, try->has_pointer ? &try->pointer : NULL, try->at);
 		return FALSE;
 	case KD_TRY_ZERO:
 	case KD_TRY_STORED:
@@ -205,6 +250,15 @@ forget_locks (KdLockState *state, uint32_t base)
 		else if (state->held[i].has_doubt)
 			forget_value (&state->held[i].doubt, base);
 	}
+	for (unsigned i = 0; i < state->nr_held; i++)
+		if (state->held[i].pointer.base == base)
+			state->held[i].has_pointer = FALSE;
+	for (unsigned i = 0; i < state->nr_tries; i++)
+		if (state->tries[i].pointer.base == base)
+			state->tries[i].has_pointer = FALSE;
+	for (unsigned i = state->nr_loads; i-- > 0;)
+		if (state->loads[i].base == base || state->loads[i].place.base == base)
+			remove_load (state, i);
 	for (unsigned i = state->nr_released; i-- > 0;) {
 		if (state->released[i].base != base)
 			continue;
@@ -307,7 +361,7 @@ meet_values (KdLockState *const *ways, unsigned nr_ways, unsigned insn, const Kd
 		state->escaped = MIN (state->escaped, way.escaped);
 	}
 	memcpy (state->regs, regs, sizeof regs);
-	state->nr_held = state->nr_released = state->nr_tries = 0;
+	state->nr_held = state->nr_released = state->nr_tries = state->nr_loads = 0;
 	state->any_released = FALSE;
 }
 
@@ -323,6 +377,9 @@ meet_locks (KdLockState *state, KdLockState *other)
 			doubt (&state->held[i], held->doubt);
 		if (held && held->called)
 			state->held[i].called = TRUE;
+		if (held && !(held->has_pointer &&
+				    kd_flow_value_equal (held->pointer, state->held[i].pointer)))
+			state->held[i].has_pointer = FALSE;
 	}
 	for (unsigned i = 0; i < other->nr_released; i++)
 		add_released (state, other->released[i]);
@@ -332,7 +389,8 @@ meet_locks (KdLockState *state, KdLockState *other)
 static gboolean
 try_equal (const KdLockTry *a, const KdLockTry *b)
 {
-	return a->state == b->state && a->word == b->word &&
+	return a->state == b->state && a->word == b->word && a->has_pointer == b->has_pointer &&
+	       (!a->has_pointer || kd_flow_value_equal (a->pointer, b->pointer)) &&
 	       (a->state != KD_TRY_STORED || a->status == b->status) &&
 	       kd_flow_value_equal (a->lock, b->lock);
 }
@@ -340,6 +398,12 @@ try_equal (const KdLockTry *a, const KdLockTry *b)
 static void
 meet_tries (KdLockState *state, const KdLockState *other)
 {
+	for (unsigned i = state->nr_loads; i-- > 0;) {
+		const KdFlowValue *place = find_load (other, state->loads[i].base);
+
+		if (!place || !kd_flow_value_equal (*place, state->loads[i].place))
+			remove_load (state, i);
+	}
 	for (unsigned i = state->nr_tries; i-- > 0;) {
 		gboolean found = FALSE;
 
@@ -380,6 +444,8 @@ static gboolean
 held_equal (const KdHeldLock *a, const KdHeldLock *b)
 {
 	return kd_flow_value_equal (a->lock, b->lock) && a->has_doubt == b->has_doubt &&
+	       a->has_pointer == b->has_pointer &&
+	       (!a->has_pointer || kd_flow_value_equal (a->pointer, b->pointer)) &&
 	       a->called == b->called &&
 	       (!a->has_doubt || kd_flow_value_equal (a->doubt, b->doubt));
 }
@@ -390,7 +456,7 @@ kd_lock_state_equal (const KdLockState *a, const KdLockState *b)
 	gboolean equal = kd_flow_value_equal (a->flags, b->flags) && a->escaped == b->escaped &&
 			 a->nr_slots == b->nr_slots && a->nr_held == b->nr_held &&
 			 a->nr_released == b->nr_released && a->any_released == b->any_released &&
-			 a->nr_tries == b->nr_tries;
+			 a->nr_tries == b->nr_tries && a->nr_loads == b->nr_loads;
 
 	for (unsigned i = 0; i < KD_FLOW_REGS_MAX && equal; i++)
 		equal = kd_flow_value_equal (a->regs[i], b->regs[i]);
@@ -401,6 +467,9 @@ kd_lock_state_equal (const KdLockState *a, const KdLockState *b)
 		equal = held_equal (&a->held[i], &b->held[i]);
 	for (unsigned i = 0; equal && i < a->nr_released; i++)
 		equal = kd_flow_value_equal (a->released[i], b->released[i]);
+	for (unsigned i = 0; equal && i < a->nr_loads; i++)
+		equal = a->loads[i].base == b->loads[i].base &&
+			kd_flow_value_equal (a->loads[i].place, b->loads[i].place);
 	for (unsigned i = 0; equal && i < a->nr_tries; i++)
 		equal = try_equal (&a->tries[i], &b->tries[i]);
 	return equal;

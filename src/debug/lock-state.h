@@ -23,6 +23,7 @@ typedef struct {
 #define KD_LOCKS_MAX 8
 #define KD_LOCK_SLOTS_MAX 40
 #define KD_LOCK_TRIES_MAX 4
+#define KD_LOCK_LOADS_MAX 8
 
 typedef struct {
 	KdFlowValue lock;
@@ -32,6 +33,9 @@ typedef struct {
 	KdFlowValue doubt;
 	/* Functions were called since of which it is not known that they leave locks alone. */
 	gboolean called;
+	/* Where in memory its base was, and is, if nothing wrote there since. */
+	gboolean has_pointer;
+	KdFlowValue pointer;
 	uint64_t given_back_at; /* kd_lock_flow() only: by what comes then; 0: nowhere */
 } KdHeldLock;
 
@@ -49,12 +53,19 @@ typedef struct {
 	KdFlowValue lock;
 	uint32_t word, status; /* KdFlowValue.base of them */
 	uint64_t at;
+	gboolean has_pointer; /* as above */
+	KdFlowValue pointer;
 } KdLockTry;
 
 typedef struct {
 	int64_t offset; /* from the stack pointer at the function's entry */
 	KdFlowValue value;
 } KdLockSlot;
+
+typedef struct {
+	uint32_t base; /* of what was loaded */
+	KdFlowValue place;
+} KdLockLoad;
 
 typedef struct {
 	KdFlowValue regs[KD_FLOW_REGS_MAX];
@@ -68,6 +79,8 @@ typedef struct {
 	KdFlowValue released[KD_LOCKS_MAX];
 	unsigned nr_released;
 	gboolean any_released;
+	KdLockLoad loads[KD_LOCK_LOADS_MAX]; /* the last ones */
+	unsigned nr_loads;
 	KdLockTry tries[KD_LOCK_TRIES_MAX];
 	unsigned nr_tries;
 } KdLockState;
@@ -83,7 +96,11 @@ void kd_lock_state_init (KdLockState *state);
 void kd_lock_state_forget (KdLockState *state, uint32_t base);
 /* Among those held; NULL: it is not. */
 const KdHeldLock *kd_lock_state_find (const KdLockState *state, KdFlowValue lock);
-void kd_lock_state_take (KdLockState *state, KdFlowValue lock, uint64_t at);
+/* `base` was loaded from there. */
+void kd_lock_state_load (KdLockState *state, uint32_t base, KdFlowValue place);
+/* `pointer`: where in memory the lock's base is; NULL: where it was loaded from, if it was. */
+void kd_lock_state_take (
+	KdLockState *state, KdFlowValue lock, const KdFlowValue *pointer, uint64_t at);
 void kd_lock_state_release (KdLockState *state, KdFlowValue lock, unsigned sp);
 void kd_lock_state_try (KdLockState *state, const KdLockTry *try);
 /* The value is zero, or is not. */

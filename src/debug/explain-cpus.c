@@ -300,7 +300,8 @@ find_holder (KdExplain *explain, uint64_t lock, KdLockHolder *ret_holder)
 	for (unsigned cpu = 0; cpu < kd_target_nr_cpus (kd_kernel_target (kernel)); cpu++) {
 		const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
 
-		if (trace && kd_lock_holder_find (kernel, trace, lock, ret_holder))
+		if (trace && kd_lock_holder_find (kernel, kd_explain_lock_flows (explain), trace,
+				     lock, ret_holder))
 			return TRUE;
 	}
 	return FALSE;
@@ -368,7 +369,8 @@ find_waited (KdExplain *explain, unsigned cpu, guint index, uint64_t *ret_lock, 
 	uint64_t lock;
 
 	*ret_how = "that function was called with";
-	if (kd_lock_holder_argument (kernel, kd_explain_backtrace (explain, cpu), index, &lock) &&
+	if (kd_lock_holder_argument (kernel, kd_explain_lock_flows (explain),
+		    kd_explain_backtrace (explain, cpu), index, &lock) &&
 		kd_kernel_read (kernel, kd_addr_kernel (lock), ret_word, sizeof *ret_word, NULL)) {
 		*ret_word = GUINT32_FROM_LE (*ret_word);
 		*ret_lock = lock;

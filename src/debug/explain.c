@@ -12,6 +12,7 @@ struct KdExplain {
 	KdKernel *kernel;
 	GArray *findings;
 	GArray *traces; /* of Trace, by CPU */
+	KdLockFlows *flows;
 };
 
 /* To add one: its function, declared in explain.h, and a row here. */
@@ -82,6 +83,12 @@ kd_explain_backtrace (KdExplain *explain, unsigned cpu)
 	return trace->ok ? &trace->trace : NULL;
 }
 
+KdLockFlows *
+kd_explain_lock_flows (KdExplain *explain)
+{
+	return explain->flows;
+}
+
 gboolean
 kd_explain_in (const KdBacktrace *trace, const char *function, guint *ret_index)
 {
@@ -139,7 +146,8 @@ kd_explain (KdKernel *kernel, const char *const **ret_ids)
 	unsigned nr_cpus = kd_target_nr_cpus (kd_kernel_target (kernel));
 	KdExplain explain = {.kernel = kernel,
 		.findings = g_array_new (FALSE, FALSE, sizeof (KdFinding)),
-		.traces = g_array_new (FALSE, TRUE, sizeof (Trace))};
+		.traces = g_array_new (FALSE, TRUE, sizeof (Trace)),
+		.flows = kd_lock_flows_new()};
 
 	g_array_set_clear_func (explain.findings, finding_clear);
 	g_array_set_clear_func (explain.traces, trace_clear);
@@ -151,6 +159,7 @@ kd_explain (KdKernel *kernel, const char *const **ret_ids)
 	}
 	g_array_sort (explain.findings, compare_severity);
 	g_array_unref (explain.traces);
+	kd_lock_flows_free (explain.flows);
 	if (ret_ids)
 		*ret_ids = ids;
 	return explain.findings;

@@ -44,6 +44,8 @@ typedef struct KdExplain KdExplain;
 KdKernel *kd_explain_kernel (const KdExplain *explain);
 /* What the CPU does; NULL: not known. Kept. */
 const KdBacktrace *kd_explain_backtrace (KdExplain *explain, unsigned cpu);
+/* What was found of functions and locks. */
+KdLockFlows *kd_explain_lock_flows (KdExplain *explain);
 /* TRUE if that function is among the frames; *ret_index is its place. */
 gboolean kd_explain_in (const KdBacktrace *trace, const char *function, guint *ret_index);
 /* The finding stays the list's; valid until the next is added. */

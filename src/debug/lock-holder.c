@@ -161,39 +161,96 @@ op_keeps_registers (void *data, uint64_t target)
 	return strcmp (symbol.name, "__fentry__") == 0 || g_str_has_prefix (symbol.name, "ftrace_");
 }
 
-/* What is known where the frame's function is. FALSE: its code does not tell. */
+/* What was found of one place: many CPUs may be where one is. */
+struct KdLockFlows {
+	GHashTable *by_place; /* of Flow, by itself */
+};
+
+typedef struct {
+	uint64_t pc;
+	gboolean live;
+	gboolean done; /* FALSE: its code does not tell */
+	uint64_t entry;
+	KdLockState state;
+} Flow;
+
+static guint
+flow_hash (gconstpointer key)
+{
+	return g_int64_hash (&((const Flow *)key)->pc);
+}
+
 static gboolean
-flow_of (KdKernel *kernel, const KdFrame *frame, KdLockState *ret_state, uint64_t *ret_entry)
+flow_equal (gconstpointer a, gconstpointer b)
+{
+	const Flow *x = a, *y = b;
+
+	return x->pc == y->pc && x->live == y->live;
+}
+
+KdLockFlows *
+kd_lock_flows_new (void)
+{
+	KdLockFlows *flows = g_new (KdLockFlows, 1);
+
+	flows->by_place = g_hash_table_new_full (flow_hash, flow_equal, NULL, g_free);
+	return flows;
+}
+
+void
+kd_lock_flows_free (KdLockFlows *flows)
+{
+	g_hash_table_unref (flows->by_place);
+	g_free (flows);
+}
+
+static void
+find_flow (KdKernel *kernel, Flow *flow)
 {
 	const KdArch *arch = kd_target_arch (kd_kernel_target (kernel));
 	KdLockFlowOps ops = {op_read, op_is_part, op_lock_call, op_keeps_registers, FALSE};
 	Function function = {.kernel = kernel, .arch = arch};
 	KdKernelSymbol at, unlock;
 	g_autofree char *name = NULL;
-	gboolean done;
 
-	if (!arch->flow || frame->space.kind != KD_SPACE_KERNEL ||
-		!kd_kernel_symbol_at (kernel, frame->regs.live ? frame->pc : frame->pc - 1, &at))
-		return FALSE;
+	if (!arch->flow || !kd_kernel_symbol_at (kernel, flow->live ? flow->pc : flow->pc - 1, &at))
+		return;
 	function.function = at;
 	if (cold_part_of (at.name)) {
 		name = g_strndup (at.name, MIN (cold_part_of (at.name), NAME_MAX_LEN));
 		if (!kd_kernel_symbol (kernel, name, &function.function))
-			return FALSE;
+			return;
 	}
 	if (function.function.size == 0 || function.function.size > FUNCTION_BYTES_MAX)
-		return FALSE;
+		return;
 	/* Where there is no function to give a lock back, it is one instruction. */
 	ops.byte_releases = !kd_kernel_symbol (kernel, "_raw_spin_unlock", &unlock);
 	function.code = g_malloc (function.function.size);
 	if (!kd_kernel_read (kernel, kd_addr_kernel (function.function.addr), function.code,
 		    function.function.size, NULL))
 		g_clear_pointer (&function.code, g_free);
-	done = kd_lock_flow (arch->flow, &ops, &function, function.function.addr,
-		function.function.size, frame->pc, frame->regs.live, ret_state);
+	flow->entry = function.function.addr;
+	flow->done = kd_lock_flow (arch->flow, &ops, &function, flow->entry, function.function.size,
+		flow->pc, flow->live, &flow->state);
 	g_free (function.code);
-	*ret_entry = function.function.addr;
-	return done;
+}
+
+/* What is known where the frame's function is: of `flows`. NULL: its code does not tell. */
+static const Flow *
+flow_of (KdKernel *kernel, KdLockFlows *flows, const KdFrame *frame)
+{
+	Flow key = {.pc = frame->pc, .live = frame->regs.live};
+	Flow *flow;
+
+	if (frame->space.kind != KD_SPACE_KERNEL)
+		return NULL;
+	flow = g_hash_table_lookup (flows->by_place, &key);
+	if (!flow) {
+		flow = g_memdup2 (&key, sizeof key);
+		find_flow (kernel, flow);
+		g_hash_table_add (flows->by_place, flow);
+	}
+	return flow->done ? flow : NULL;
 }
 
 /* --- values of one frame --- */
@@ -356,14 +413,13 @@ give_registers (const Frame *frame, KdRegSet *ret_regs)
 /* A walk over a CPU's frames. */
 typedef struct {
 	KdKernel *kernel;
+	KdLockFlows *flows;
 	const KdBacktrace *trace;
 	guint index;
 	KdRegSet given; /* by the frame before */
 	/* Of the frame at `index`. */
 	KdRegSet regs;
-	KdLockState state;
-	uint64_t entry;
-	gboolean is_known;
+	const Flow *at; /* NULL: not known */
 } Walk;
 
 /* The frame at walk->index, which is one of the machine's. */
@@ -382,11 +438,12 @@ look_at_frame (Walk *walk, Frame *ret_frame)
 				kd_reg_set_put (&walk->regs, reg, walk->given.value[reg]);
 	}
 	walk->given.known = 0;
-	*ret_frame = (Frame){walk->kernel, flow, &walk->regs, &walk->state};
-	walk->is_known = frame->how != KD_HOW_GUESS &&
-			 (walk->index == 0 || walk->regs.live || frame->proof != KD_PROOF_NONE) &&
-			 flow_of (walk->kernel, frame, &walk->state, &walk->entry);
-	if (walk->is_known)
+	walk->at = NULL;
+	if (frame->how != KD_HOW_GUESS &&
+		(walk->index == 0 || walk->regs.live || frame->proof != KD_PROOF_NONE))
+		walk->at = flow_of (walk->kernel, walk->flows, frame);
+	*ret_frame = (Frame){walk->kernel, flow, &walk->regs, walk->at ? &walk->at->state : NULL};
+	if (walk->at)
 		give_registers (ret_frame, &walk->given);
 }
 
@@ -432,10 +489,10 @@ say_argument (const Frame *frame, const Source *source, uint64_t lock)
 }
 
 gboolean
-kd_lock_holder_find (
-	KdKernel *kernel, const KdBacktrace *trace, uint64_t lock, KdLockHolder *ret_holder)
+kd_lock_holder_find (KdKernel *kernel, KdLockFlows *flows, const KdBacktrace *trace, uint64_t lock,
+	KdLockHolder *ret_holder)
 {
-	Walk walk = {.kernel = kernel, .trace = trace};
+	Walk walk = {.kernel = kernel, .flows = flows, .trace = trace};
 	gboolean is_doubtful = FALSE;
 
 	for (; next_frame (trace, &walk.index); walk.index++) {
@@ -448,13 +505,13 @@ kd_lock_holder_find (
 		/* What handles an exception does not give back what the code below it holds. */
 		if (walk.regs.live)
 			is_doubtful = FALSE;
-		held = walk.is_known ? find_held (&frame, lock, &source) : NULL;
+		held = walk.at ? find_held (&frame, lock, &source) : NULL;
 		if (held && !is_doubtful) {
 			*ret_holder = (KdLockHolder){
 				.cpu = (unsigned)trace->cpu,
 				.frame = at->n,
 				.function = g_strdup (at->symbol ? at->symbol : "?"),
-				.function_addr = walk.entry,
+				.function_addr = walk.at->entry,
 				.pc = at->pc,
 				.taken_at = held->taken_at,
 				.given_back_at = held->given_back_at,
@@ -463,16 +520,16 @@ kd_lock_holder_find (
 			};
 			return TRUE;
 		}
-		is_doubtful |= !walk.is_known || gave_back (&frame, lock);
+		is_doubtful |= !walk.at || gave_back (&frame, lock);
 	}
 	return FALSE;
 }
 
 gboolean
-kd_lock_holder_argument (
-	KdKernel *kernel, const KdBacktrace *trace, guint index, uint64_t *ret_value)
+kd_lock_holder_argument (KdKernel *kernel, KdLockFlows *flows, const KdBacktrace *trace,
+	guint index, uint64_t *ret_value)
 {
-	Walk walk = {.kernel = kernel, .trace = trace};
+	Walk walk = {.kernel = kernel, .flows = flows, .trace = trace};
 
 	for (; next_frame (trace, &walk.index); walk.index++) {
 		Source source;
@@ -482,7 +539,7 @@ kd_lock_holder_argument (
 		/* An inlined function has none of its own. */
 		if (walk.index < index)
 			continue;
-		return walk.index == index && walk.is_known &&
+		return walk.index == index && walk.at &&
 		       resolve (&frame, (KdFlowValue){KD_FLOW_ENTRY (frame.flow->first_arg), 0},
 			       ret_value, &source);
 	}

@@ -16,6 +16,11 @@ typedef struct {
 	char *argument;         /* where the lock's address came from, in words */
 } KdLockHolder;
 
+/* What was found of functions; as long as the machine is stopped. */
+typedef struct KdLockFlows KdLockFlows;
+KdLockFlows *kd_lock_flows_new (void);
+void kd_lock_flows_free (KdLockFlows *flows);
+
 /* "0x… (sb_lock)", or the address alone; new string. */
 char *kd_lock_name (KdKernel *kernel, uint64_t lock);
 
@@ -28,9 +33,9 @@ void kd_lock_holder_clear (KdLockHolder *holder);
  * have.
  * FALSE: none is shown to.
  */
-gboolean kd_lock_holder_find (
-	KdKernel *kernel, const KdBacktrace *trace, uint64_t lock, KdLockHolder *ret_holder);
+gboolean kd_lock_holder_find (KdKernel *kernel, KdLockFlows *flows, const KdBacktrace *trace,
+	uint64_t lock, KdLockHolder *ret_holder);
 
 /* What the function of frame `index` was given as its first argument; FALSE: nothing tells. */
-gboolean kd_lock_holder_argument (
-	KdKernel *kernel, const KdBacktrace *trace, guint index, uint64_t *ret_value);
+gboolean kd_lock_holder_argument (KdKernel *kernel, KdLockFlows *flows, const KdBacktrace *trace,
+	guint index, uint64_t *ret_value);

@@ -203,6 +203,8 @@ def spinning(args, **kwargs):
         # The one that waits may have put itself into it.
         expect(re.search(rf"{lock:#x} \(sb_lock\), whose word is 0x1(01)?$", texts(found[0]), re.M), texts(found[0]))
         expect("without its address" in texts(found[0]), texts(found[0]))
+        expect("nobody is shown to hold it" in texts(found[0]) and "holder" not in found[0], f"{found[0]}")
+        expect_equal(number(found[0]["lock"]), lock, "the lock")
         expect_commands(host, found[0])
         other = 1 - found[0]["cpu"]
         # The last word of a stack is in it, however little of that is in use.
@@ -285,6 +287,28 @@ def holding(args, callee, caller, commands, lock=None, **kwargs):
         expect_equal(host.kvmdbg.call("mem", found["lock"], 4)["bytes"], "00000000", "the lock")
 
 
+def jump(arch, at, to):
+    if arch == "arm64":
+        return (0x14000000 | ((to - at) // 4 & 0x3ffffff)).to_bytes(4, "little").hex()
+    return "e9" + (to - at - 5 & 0xffffffff).to_bytes(4, "little").hex()
+
+
+def holding_itself(args, **kwargs):
+    """A CPU that spins for what it holds, further out."""
+    with Host(args.build, append="nested.vms=1 nested.vcpus=1", **kwargs) as host:
+        at, to = (number(host.kvmdbg.call("sym", name)["symbols"][0]["addr"])
+                  for name in ("set_anon_super_fc", "iterate_supers"))
+        host.kvmdbg.text("write", f"{at:#x}", "--bytes", jump(kwargs.get("arch", "arm64"), at, to))
+        host.kvmdbg.text("cont")
+        host.machine.output("mkdir -p /tmp/t; taskset 1 sh -c 'sleep 1; mount -t tmpfs none /tmp/t' &", 60)
+        found = stopped_with(host, lambda f: f["id"] == "spinlock" and "holder" in f)
+        expect_equal((found["cpu"], found["holder"]["cpu"], found["holder"]["function"]), (0, 0, "sget_fc"), "who")
+        expect("it holds that itself, in sget_fc" in found["title"], found["title"])
+        expect("CPU 0 itself holds the lock" in texts(found), texts(found))
+        expect_commands(host, found)
+        print(f"# {found['title']}")
+
+
 def sane(args, **kwargs):
     """Random stops and steps of a machine that works."""
     with Host(args.build, **kwargs) as host:
@@ -329,6 +353,7 @@ def main():
             args, "set_anon_super_fc", "sget_fc", MOUNT, lock="sb_lock", **kwargs))
         tap.case(f"/explain/holding/{name}/object", lambda kwargs=kwargs: holding(
             args, "send_signal_locked", "do_send_sig_info", KILL, **kwargs))
+        tap.case(f"/explain/holding/{name}/itself", lambda kwargs=kwargs: holding_itself(args, **kwargs))
     tap.case("/explain/sane/vhe", lambda: sane(args, kernel="6.1", mode="vhe"))
     tap.case("/explain/sane/nvhe", lambda: sane(args, kernel="6.12", mode="nvhe"))
     tap.case("/explain/sane/x86-64", lambda: sane(args, arch="x86_64", kernel="6.1"))

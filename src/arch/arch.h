@@ -394,6 +394,16 @@ struct KdArch {
 	 * is as short as what functions begin with. */
 	const uint8_t *self_load;
 	unsigned self_load_len;
+	/* The CPU's own watchpoints, which KVM uses, stop it before the access. */
+	gboolean watch_before;
+	/*
+	 * For a QEMU that lets interrupts in when it steps: what holds them off while the
+	 * instruction at the start of `code` is stepped, bits that are set in a register. FALSE:
+	 * they are off, or the instruction itself sees or sets those bits, or this is not a mode
+	 * whose exceptions can be undone by writing registers. NULL: every QEMU does it.
+	 */
+	gboolean (*hold_irqs) (KdRegGetFunc get, void *data,
+		const uint8_t code[KD_TRIVIAL_INSN_MAX], const char **ret_reg, uint64_t *ret_bits);
 	/*
 	 * Where a sequence ends that begins at `addr` with a load whose conditional store fails
 	 * when anything comes between: how many places, 0 where it is none. NULL: there are no such

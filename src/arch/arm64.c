@@ -441,6 +441,45 @@ irqs_off (KdRegGetFunc get, void *data)
 	return (get_or_zero (get, data, "cpsr") >> 7 & 1) != 0;
 }
 
+/* DAIF, by MRS, MSR and MSR (immediate); WFE, WFI; what makes or leaves an exception. */
+static gboolean
+minds_irqs (uint32_t insn)
+{
+	static const struct {
+		uint32_t mask, value;
+	} rows[] = {
+		{0xffdfffe0, 0xd51b4220}, /* MSR, MRS DAIF */
+		{0xfffff0df, 0xd50340df}, /* MSR DAIFSet, DAIFClr */
+		{0xffffffdf, 0xd503205f}, /* WFE, WFI */
+		{0xff000000, 0xd4000000}, /* SVC, HVC, SMC, BRK, HLT */
+		{0xff9ff000, 0xd69f0000}, /* ERET and its like, DRPS */
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++)
+		if ((insn & rows[i].mask) == rows[i].value)
+			return TRUE;
+	return FALSE;
+}
+
+#define PSTATE_I ((uint64_t)1 << 7)
+#define PSTATE_F ((uint64_t)1 << 6)
+
+static gboolean
+hold_irqs (KdRegGetFunc get, void *data, const uint8_t code[KD_TRIVIAL_INSN_MAX],
+	const char **ret_reg, uint64_t *ret_bits)
+{
+	uint32_t insn = code[0] | code[1] << 8 | code[2] << 16 | (uint32_t)code[3] << 24;
+	uint64_t cpsr;
+
+	/* EL1h or EL2h: exceptions leave the stack pointer as it is. */
+	if (!get (data, "cpsr", &cpsr) || cpsr & PSTATE_I ||
+		((cpsr & 0x1f) != 5 && (cpsr & 0x1f) != 9) || minds_irqs (insn))
+		return FALSE;
+	*ret_reg = "cpsr";
+	*ret_bits = PSTATE_I | PSTATE_F;
+	return TRUE;
+}
+
 static gboolean
 vmid (KdRegGetFunc get, void *data, unsigned *ret_vmid)
 {
@@ -544,6 +583,8 @@ const KdArch kd_arch_arm64 = {
 	.trivial_insn = trivial_insn,
 	.self_load = self_load,
 	.self_load_len = sizeof self_load,
+	.hold_irqs = hold_irqs,
+	.watch_before = TRUE,
 	.exclusive_ends = exclusive_ends,
 	.step_regs = step_regs,
 	.step_fields = step_fields,

@@ -229,14 +229,22 @@ kd_target_breaks_at (const KdTarget *target, uint64_t va)
 }
 
 gboolean
-kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **error)
+kd_target_watch_pending (const KdTarget *target, unsigned cpu, uint64_t pc)
+{
+	return target->watch_cpu == (int)cpu && target->watch_pc == pc;
+}
+
+gboolean
+kd_target_breaks_lift (
+	KdTarget *target, uint64_t va, gboolean watches, gboolean lift, GError **error)
 {
 	gboolean ok = TRUE;
 
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+		gboolean is_one = is_watch (point->kind) ? watches : point->va == va;
 
-		if (is_watch (point->kind) || point->va != va || point->inserted != lift)
+		if (!is_one || point->inserted != lift)
 			continue;
 		/* Of several at one place the stub has one. One that it does not find is lifted. */
 		if (!is_shared (target, point) &&
@@ -286,6 +294,11 @@ kd_target_breaks_judge (KdTarget *target)
 
 	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL))
 		return;
+	if (target->stop.reason == KD_STOP_WATCHPOINT && uses_kvm (target) &&
+		target->arch->watch_before) {
+		target->watch_cpu = (int)cpu;
+		target->watch_pc = pc;
+	}
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 

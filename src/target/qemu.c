@@ -24,6 +24,7 @@ target_new (void)
 	target->next_break = 1;
 	target->hg_cpu = -1;
 	target->hc_cpu = -1;
+	target->watch_cpu = -1;
 	target->was_running = TRUE;
 	target->state = KD_TARGET_STOPPED;
 	target->generation = 1;
@@ -469,6 +470,7 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 		return NULL;
 	}
 	query_stub (target);
+	kd_target_learn_stepping (target);
 	forget_left_breaks (target);
 	kd_target_memory_init (target, options->no_direct);
 	kd_target_note_clean_up (target);

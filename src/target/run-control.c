@@ -7,6 +7,10 @@
 #define SIGNAL_INT 2
 #define SIGNAL_TRAP 5
 #define STOP_TIMEOUT_MS 10000
+/* QEMU 7.2 gdbstub.c, handle_set_qemu_sstep. */
+#define SSTEP_ENABLE 1
+#define SSTEP_NO_IRQ 2
+#define SSTEP_NO_TIMER 4
 /* A step takes a tenth of a millisecond; after this the CPU is asked whether it does anything. */
 #define STEP_SLOW_US (500 * 1000)
 
@@ -297,32 +301,113 @@ steps_off (const KdTarget *target)
 	return target->breaks->len == 0 || g_strcmp0 (target->accel, "tcg") == 0;
 }
 
+/* KVM cannot stop timers, and holds interrupts off on some CPUs only. */
+void
+kd_target_learn_stepping (KdTarget *target)
+{
+	KdRspAnswer answer;
+
+	target->step_bits = SSTEP_ENABLE | SSTEP_NO_IRQ | SSTEP_NO_TIMER;
+	if (g_strcmp0 (target->accel, "kvm") == 0 &&
+		kd_rsp_request_qemu_sstepbits (kd_rsp_link_request (target->rsp),
+			kd_rsp_link_features (target->rsp), NULL) &&
+		kd_rsp_link_ask (target->rsp, &answer, NULL))
+		kd_rsp_parse_qemu_sstepbits (answer.payload, answer.len, &target->step_bits, NULL);
+}
+
+/* TRUE: interrupts come in steps unless the CPU itself is told that it takes none. */
+static gboolean
+lets_irqs_in (const KdTarget *target)
+{
+	return !target->step_interrupts && !(target->step_bits & SSTEP_NO_IRQ) &&
+	       target->arch->hold_irqs;
+}
+
+typedef struct {
+	const char *reg;
+	uint64_t bits, old, pc;
+} KdHeldIrqs;
+
+static gboolean
+hold_irqs (KdTarget *target, unsigned cpu, KdHeldIrqs *ret_held)
+{
+	KdTargetCpu one = {target, cpu};
+	uint8_t code[KD_TRIVIAL_INSN_MAX];
+
+	return lets_irqs_in (target) &&
+	       kd_target_reg_get (target, cpu, target->arch->pc, &ret_held->pc, NULL) &&
+	       kd_target_read_cpu (target, cpu, ret_held->pc, code, sizeof code, NULL) &&
+	       target->arch->hold_irqs (
+		       kd_target_cpu_reg, &one, code, &ret_held->reg, &ret_held->bits) &&
+	       kd_target_reg_get (target, cpu, ret_held->reg, &ret_held->old, NULL) &&
+	       kd_target_reg_set (target, cpu, ret_held->reg, ret_held->old | ret_held->bits, NULL);
+}
+
+static gboolean
+step_once (KdTarget *target, unsigned cpu, GError **error)
+{
+	return resume (target, 's', (int)cpu, NULL, error) && end_step (target, cpu, error);
+}
+
+/*
+ * An exception has saved that interrupts were off, and would come back so: the CPU is put before
+ * the instruction again, which is stepped as it is.
+ */
+static gboolean
+let_irqs (KdTarget *target, unsigned cpu, const KdHeldIrqs *held, GError **error)
+{
+	KdTargetCpu one = {target, cpu};
+	KdStop stop = target->stop;
+	uint64_t pc, now;
+
+	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error) ||
+		!kd_target_reg_get (target, cpu, held->reg, &now, error))
+		return FALSE;
+	if (!target->arch->vector_at || !target->arch->vector_at (kd_target_cpu_reg, &one, pc)) {
+		now = (now & ~held->bits) | (held->old & held->bits);
+		if (!kd_target_reg_set (target, cpu, held->reg, now, error))
+			return FALSE;
+		target->stop = stop;
+		return TRUE;
+	}
+	return kd_target_reg_set (target, cpu, held->reg, held->old, error) &&
+	       kd_target_reg_set (target, cpu, target->arch->pc, held->pc, error) &&
+	       step_once (target, cpu, error);
+}
+
 static gboolean
 step (KdTarget *target, unsigned cpu, GError **error)
 {
-	gboolean lifted = FALSE, ok;
+	gboolean lifted = FALSE, watched = FALSE, held, ok;
+	KdHeldIrqs irqs;
 	uint64_t pc = 0;
 
 	kd_target_hot_disarm (target, TRUE);
 	if (!steps_off (target)) {
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 			return FALSE;
-		lifted = kd_target_breaks_at (target, pc);
+		watched = kd_target_watch_pending (target, cpu, pc);
+		lifted = watched || kd_target_breaks_at (target, pc);
 	}
+	if (lifted)
+		kd_target_breaks_lift (target, pc, watched, TRUE, NULL);
+	target->watch_cpu = watched ? -1 : target->watch_cpu;
+	held = hold_irqs (target, cpu, &irqs);
 	/*
 	 * When a step is interrupted QEMU ends single-stepping on the CPU that Hc names, whatever
 	 * CPU was stepped (7.2 gdbstub.c, gdb_vm_state_change): another would trap as soon as it
 	 * runs, and stop a machine that nobody is attached to any more.
 	 */
-	if (!kd_target_name_cpu (target, cpu, error))
-		return FALSE;
-	if (lifted)
-		kd_target_breaks_lift (target, pc, TRUE, NULL);
-	ok = resume (target, 's', (int)cpu, NULL, error) && end_step (target, cpu, error);
-	if (lifted && target->state == KD_TARGET_STOPPED) {
+	ok = kd_target_name_cpu (target, cpu, error) && step_once (target, cpu, error);
+	if ((lifted || held) && target->state == KD_TARGET_STOPPED) {
 		/* Also when the step was cancelled. */
 		kd_rsp_link_set_cancellable (target->rsp, NULL);
-		ok = kd_target_breaks_lift (target, pc, FALSE, ok ? error : NULL) && ok;
+		if (held)
+			ok = let_irqs (target, cpu, &irqs, ok ? error : NULL) && ok;
+		if (lifted)
+			ok = kd_target_breaks_lift (
+				     target, pc, watched, FALSE, ok ? error : NULL) &&
+			     ok;
 		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
 	}
 	return ok;
@@ -412,7 +497,7 @@ kd_target_steps (KdTarget *target, unsigned cpu, uint64_t count, GArray *pcs, GE
 	/* A watchpoint on the way ends it, as it would end a run. */
 	for (; count > 1 && target->stop.reason == KD_STOP_STEP; count--) {
 		if (kd_rsp_link_is_pipelined (target->rsp) && target->hg_cpu == (int)cpu &&
-			steps_off (target)) {
+			steps_off (target) && !lets_irqs_in (target)) {
 			if (!read_pc_and_step (target, cpu, &request, pcs, error))
 				return FALSE;
 		} else if (!read_pc (target, cpu, pcs, error) ||
@@ -459,8 +544,10 @@ step_off_breaks (KdTarget *target, GError **error)
 			continue;
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 			return FALSE;
-		if (!kd_target_breaks_at (target, pc) || skip_trivial (target, cpu, pc) ||
-			kd_target_step (target, cpu, &why))
+		if (!kd_target_watch_pending (target, cpu, pc) &&
+			(!kd_target_breaks_at (target, pc) || skip_trivial (target, cpu, pc)))
+			continue;
+		if (kd_target_step (target, cpu, &why))
 			continue;
 		/* One that sleeps there has not come to it yet. */
 		if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED)) {
@@ -500,15 +587,10 @@ kd_target_cont_cpu (KdTarget *target, unsigned cpu, GError **error)
 	return run (target, (int)cpu, error);
 }
 
-/* QEMU 7.2 gdbstub.c, handle_set_qemu_sstep. */
-#define SSTEP_ENABLE 1
-#define SSTEP_NO_IRQ 2
-#define SSTEP_NO_TIMER 4
-
 gboolean
 kd_target_set_stepping (KdTarget *target, gboolean interrupts, gboolean others, GError **error)
 {
-	guint bits = SSTEP_ENABLE | (interrupts ? 0 : SSTEP_NO_IRQ | SSTEP_NO_TIMER);
+	guint bits = SSTEP_ENABLE;
 	GError *why = NULL;
 
 	target->step_others = others;
@@ -516,6 +598,8 @@ kd_target_set_stepping (KdTarget *target, gboolean interrupts, gboolean others, 
 		return TRUE;
 	if (!kd_target_check_stopped (target, error))
 		return FALSE;
+	if (!interrupts)
+		bits |= target->step_bits;
 	if (!kd_rsp_request_qemu_set_sstep (kd_rsp_link_request (target->rsp),
 		    kd_rsp_link_features (target->rsp), bits, &why)) {
 		kd_rsp_link_propagate (error, why);

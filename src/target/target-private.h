@@ -70,6 +70,7 @@ struct KdTarget {
 	gboolean interrupting; /* a stop we asked for is on its way */
 	gboolean stepping;
 	gboolean ran;                          /* since the last step */
+	guint step_bits;                       /* of Qqemu.sstep, what this QEMU can */
 	gboolean step_interrupts, step_others; /* as kd_target_set_stepping() was told */
 	gboolean stop_unfinished;              /* the stop's reason has not been looked into */
 
@@ -84,6 +85,10 @@ struct KdTarget {
 	unsigned nr_armed;
 	unsigned nr_gone; /* watchpoints: see kd_target_hot_is_gone() */
 	int next_break, nr_hidden_breaks;
+	/* The CPU that stopped before an access that is watched and has yet to make it; -1: none.
+	 */
+	int watch_cpu;
+	uint64_t watch_pc;
 	KdStopFilterFunc stop_filter;
 	void *stop_filter_data;
 	gboolean filtering;
@@ -102,6 +107,8 @@ gboolean kd_target_result (KdTarget *target, gboolean ok);
 /* As kd_target_stop(), which waits for ten seconds. */
 gboolean kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error);
 gboolean kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error);
+/* Once `accel` is known. */
+void kd_target_learn_stepping (KdTarget *target);
 /* Makes `cpu` the one of Hc, where the stub knows that. */
 gboolean kd_target_name_cpu (KdTarget *target, unsigned cpu, GError **error);
 
@@ -129,15 +136,20 @@ void kd_target_breaks_remove_all (KdTarget *target);
 void kd_target_breaks_clear (KdTarget *target);
 /* Looks at why the machine stopped and counts the hit. */
 void kd_target_breaks_judge (KdTarget *target);
-/* TRUE if one of ours, inserted, is at `va`. */
 /* Not looked at whether the stub did it, and what was read of the registers is kept: for who lets
  * the machine run next. */
 gboolean kd_target_reg_put (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);
+/* TRUE if one of ours, inserted, is at `va`. */
 gboolean kd_target_breaks_at (const KdTarget *target, uint64_t va);
-/* Takes those at `va` out of the machine, or puts back what it took out. FALSE only for the latter.
+/* TRUE: what `cpu` does at `pc` is watched, it was stopped for that, and has not done it. */
+gboolean kd_target_watch_pending (const KdTarget *target, unsigned cpu, uint64_t pc);
+/*
+ * Takes those at `va`, with `watches` also all watchpoints, out of the machine, or puts back what
+ * it took out. FALSE only for the latter.
  */
-gboolean kd_target_breaks_lift (KdTarget *target, uint64_t va, gboolean lift, GError **error);
+gboolean kd_target_breaks_lift (
+	KdTarget *target, uint64_t va, gboolean watches, gboolean lift, GError **error);
 
 /* As the stub is asked for one, whatever others there are. */
 gboolean kd_target_break_ask (

@@ -460,6 +460,55 @@ test_trivial (void)
 	}
 }
 
+static gboolean
+cpsr_of (void *data, const char *name, uint64_t *ret_value)
+{
+	g_assert_cmpstr (name, ==, "cpsr");
+	*ret_value = *(const uint32_t *)data;
+	return TRUE;
+}
+
+static const struct {
+	const char *name;
+	uint32_t word, cpsr;
+	gboolean is;
+} held[] = {
+	{"ldr at EL1h", 0xf9400021, 0x60400005, TRUE},
+	{"ret at EL2h", 0xd65f03c0, 0x60400009, TRUE},
+	{"mrs x0, sp_el0", 0xd5384100, 5, TRUE},
+	{"paciasp", 0xd503233f, 5, TRUE},
+	{"they are off", 0xf9400021, 0x604000c5, FALSE},
+	{"at EL0t", 0xf9400021, 0, FALSE},
+	{"at EL1t", 0xf9400021, 4, FALSE},
+	{"AArch32", 0xf9400021, 0x11, FALSE},
+	{"mrs x0, daif", 0xd53b4220, 5, FALSE},
+	{"msr daif, x0", 0xd51b4220, 5, FALSE},
+	{"msr daifset, #3", 0xd50343df, 5, FALSE},
+	{"msr daifclr, #15", 0xd5034fff, 5, FALSE},
+	{"wfi", 0xd503207f, 5, FALSE},
+	{"svc #0", 0xd4000001, 5, FALSE},
+	{"brk #0x800", 0xd4210000, 5, FALSE},
+	{"eret", 0xd69f03e0, 5, FALSE},
+	{"eretaa", 0xd69f0bff, 5, FALSE},
+};
+
+static void
+test_held (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (held); i++) {
+		uint32_t words[2] = {GUINT32_TO_LE (held[i].word), 0}, cpsr = held[i].cpsr;
+		const char *reg = NULL;
+		uint64_t bits = 0;
+
+		g_test_message ("%s", held[i].name);
+		g_assert_cmpint (kd_arch_arm64.hold_irqs (
+					 cpsr_of, &cpsr, (const uint8_t *)words, &reg, &bits),
+			==, held[i].is);
+		g_assert_cmpstr (reg, ==, held[i].is ? "cpsr" : NULL);
+		g_assert_cmphex (bits, ==, held[i].is ? 0xc0 : 0);
+	}
+}
+
 #define LDXR 0xc85f7c20u /* ldxr x0, [x1] */
 #define NOPS 0xd503201fu, 0xd503201fu, 0xd503201fu, 0xd503201fu
 
@@ -515,6 +564,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/arm64/sysregs", test_sysregs);
 	g_test_add_func ("/arm64/sysreg-values", test_sysreg_values);
 	g_test_add_func ("/arm64/trivial", test_trivial);
+	g_test_add_func ("/arm64/held-irqs", test_held);
 	g_test_add_func ("/arm64/exclusive", test_exclusive);
 	return g_test_run();
 }

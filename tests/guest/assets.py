@@ -176,14 +176,28 @@ class Apt:
         temp.rename(note)
         return known
 
+    def needs(self, package):
+        """(name, version) of all packages that PACKAGE needs."""
+        suite = ["-t", f"{RELEASE}-backports"] if self.backports else []
+        with locked(f"apt-{self.name}"):
+            self.update()
+            out = run(["apt-get", *self._options(), *suite, "-s", "--no-install-recommends", "install", package],
+                      f"apt-get install -s {package}:{self.arch}")
+        words = [line.split() for line in out.decode().splitlines() if line.startswith("Inst ")]
+        return [(line[1], line[2].lstrip("(")) for line in words if line[1] != package]
+
     def download(self, package, version, folder):
         """Fetch one .deb into FOLDER; its path."""
         say(f"fetching {package} {version} ({self.arch})")
+        return self.download_all([(package, version)], folder)[0]
+
+    def download_all(self, packages, folder):
+        """Fetch the .debs of PACKAGES, (name, version) each, into FOLDER; their paths."""
         with locked(f"apt-{self.name}"):
             self.update()
-            run(["apt-get", *self._options(), "-qq", "download", f"{package}={version}"],
-                f"apt-get download {package}:{self.arch}", cwd=folder)
-        return next(pathlib.Path(folder).glob(f"{package}_*.deb"))
+            run(["apt-get", *self._options(), "-qq", "download", *("=".join(pair) for pair in packages)],
+                f"apt-get download {packages[0][0]}:{self.arch}", cwd=folder)
+        return [next(pathlib.Path(folder).glob(f"{name}_*.deb")) for name, _ in packages]
 
 
 def unpack(deb, folder, *patterns):
@@ -337,8 +351,13 @@ def modules(image, temp, folder, names):
     for name in names:
         for path in temp.glob(f"usr/lib/debug/**/{name}.ko"):
             path.rename(folder / "debug" / path.name)
-    unpack(image, temp, *(f"*/{name}.ko*" for name in names))
     (folder / "modules").mkdir()
+    plain_modules(image, temp, folder / "modules", names)
+
+
+def plain_modules(image, temp, folder, names):
+    """Put NAMES of the package IMAGE in FOLDER, as a kernel loads them."""
+    unpack(image, temp, *(f"*/{name}.ko*" for name in names))
     for name in names:
         packed = next(temp.glob(f"lib/modules/**/{name}.ko*"), None)
         if not packed:
@@ -346,13 +365,27 @@ def modules(image, temp, folder, names):
         data = packed.read_bytes()
         if packed.suffix == ".xz":
             data = lzma.decompress(data)
-        (folder / "modules" / f"{name}.ko").write_bytes(data)
+        (folder / f"{name}.ko").write_bytes(data)
 
 
-# QEMU per architecture: program, package, options of the machine.
+def driver(arch, series, name):
+    """Path of NAME.ko, a module that not every machine of that kernel has."""
+    info = json.loads((kernel(arch, series) / "info.json").read_text(encoding="utf-8"))
+
+    def make(folder):
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            temp = pathlib.Path(temp)
+            apt = Apt(DEBIAN[arch], KERNELS[arch, series]["backports"])
+            plain_modules(apt.download(info["package"], info["version"], temp), temp, folder, [name])
+
+    return entry(f"driver-{arch}-{name}-{file_safe(info['version'])}", make) / f"{name}.ko"
+
+
+# QEMU per architecture: program, package, what it loads into a machine that boots a kernel from a file.
 QEMUS = {
-    "arm64": {"program": "qemu-system-aarch64", "package": "qemu-system-arm"},
-    "x86_64": {"program": "qemu-system-x86_64", "package": "qemu-system-x86"},
+    "arm64": {"program": "qemu-system-aarch64", "package": "qemu-system-arm", "firmware": []},
+    "x86_64": {"program": "qemu-system-x86_64", "package": "qemu-system-x86",
+               "firmware": ["bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin"]},
 }
 
 
@@ -439,3 +472,66 @@ def initrd(arch, kernel_folder, refresh=False):
             out.write(gzip.compress(cpio(files), 6))
 
     return entry(f"initrd-{arch}-{digest.hexdigest()[:16]}", make)
+
+
+def inner_qemu(arch, which, refresh=False):
+    """Folder with `qemu` and all it needs to run in a machine: `lib`, and `data`, its firmware."""
+    row = QEMUS[arch]
+    apt = Apt(DEBIAN[arch], backports=which == "10")
+    meta = apt.resolve(row["package"], refresh)
+
+    def make(folder):
+        (folder / "data").mkdir()
+        (folder / "lib").mkdir()
+        with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
+            temp = pathlib.Path(temp)
+            others = ["zlib1g", *(["qemu-system-data", "seabios"] if row["firmware"] else [])]
+            needs = [pair for pair in apt.needs(row["package"]) if pair[0].startswith("lib") or pair[0] in others]
+            for deb in apt.download_all(needs, temp):
+                unpack(deb, temp)
+            unpack(apt.download(row["package"], meta["version"], temp), temp, f"usr/bin/{row['program']}")
+            (temp / "usr/bin" / row["program"]).rename(folder / "qemu")
+            found = {path.name: path for path in temp.glob("**/*.so*")}
+            todo = [folder / "qemu"]
+            while todo:
+                for name in needed_libraries(todo.pop()):
+                    if not (folder / "lib" / name).exists():
+                        shutil.copy(found[name], folder / "lib" / name)
+                        todo.append(folder / "lib" / name)
+            for name in row["firmware"]:
+                shutil.copy(next(path for path in temp.glob(f"usr/share/*/{name}") if path.exists()), folder / "data")
+
+    return entry(f"inner-qemu-{arch}-{file_safe(meta['version'])}", make)
+
+
+def needed_libraries(path):
+    """Names of the shared libraries that the ELF file PATH needs."""
+    lines = run(["eu-readelf", "-d", str(path)], f"eu-readelf {path.name}").decode().splitlines()
+    return [line.partition("[")[2].rstrip("]") for line in lines if " NEEDED " in line]
+
+
+def inner_initrd(arch, series, which):
+    """Path of an initrd like ours that has /inner too: a QEMU, what its machine boots, and `start`."""
+    folder = kernel(arch, series)
+    base = initrd(arch, folder) / "initrd"
+    program = inner_qemu(arch, which)
+    start = HERE / "nested" / "inner"
+    digest = hashlib.sha256(json.dumps([folder.name, base.parent.name, program.name]).encode())
+    for path in (start, pathlib.Path(__file__)):
+        digest.update(path.read_bytes())
+
+    def make(out):
+        files = {"inner/start": start, "inner/qemu": program / "qemu", "inner/vmlinuz": folder / "vmlinuz",
+                 "inner/initrd": base, "inner/vmxnet3.ko": driver(arch, series, "vmxnet3")}
+        files.update({f"inner/{path.name}": path for path in (program / "data").iterdir()})
+        for path in (program / "lib").iterdir():
+            # Where the program names its loader, which for x86-64 is not where its libraries are looked for.
+            files[f"{'lib64' if path.name.startswith('ld-linux-x86') else 'lib'}/{path.name}"] = path
+        folders = sorted({str(place) for path in files for place in pathlib.PurePosixPath(path).parents} - {"."})
+        tree = {place: (0o40755, b"") for place in folders}
+        tree.update({path: (0o100755, source.read_bytes()) for path, source in files.items()})
+        # Archives behind each other are one to Linux; each starts at a multiple of four.
+        data = base.read_bytes()
+        (out / "initrd").write_bytes(data + b"\0" * (-len(data) % 4) + cpio(tree))
+
+    return entry(f"inner-{digest.hexdigest()[:16]}", make) / "initrd"

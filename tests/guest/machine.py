@@ -85,7 +85,7 @@ class Machine:
     """A machine that is to run, runs or has run. Use it with `with`, or call close()."""
 
     def __init__(self, arch="arm64", kernel="6.1", qemu="7.2", mode=None, smp=2, memory="1G", gdb=None,
-                 qmp=None, directory=None, shared=False, append="", initrd=None, refresh=False):
+                 qmp=None, directory=None, shared=False, append="", initrd=None, refresh=False, nic="none"):
         row = MACHINES.get(arch)
         if not row:
             raise MachineError(f"no machine {arch} (known: {', '.join(MACHINES)})")
@@ -100,7 +100,7 @@ class Machine:
         made = assets.initrd(arch, self.kernel, refresh)
         self.nested = made / "nested"
         self.initrd = pathlib.Path(initrd) if initrd else made / "initrd"
-        self.smp, self.memory, self.shared, self.append = smp, memory, shared, append
+        self.smp, self.memory, self.shared, self.append, self.nic = smp, memory, shared, append, nic
         self.own_directory = directory is None
         if directory:
             pathlib.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -122,7 +122,7 @@ class Machine:
         """The machine as the variables of a job of `kvmdbg run`."""
         append = ["console=" + self.row["console"], self.row["modes"][self.mode], self.append]
         options = [*self.program_options, "-nodefaults", "-no-user-config", "-display", "none",
-                   "-nic", "none", "-no-reboot", "-accel", self.row.get("accel", "tcg"), "-M", self.row["machine"],
+                   "-nic", self.nic, "-no-reboot", "-accel", self.row.get("accel", "tcg"), "-M", self.row["machine"],
                    "-cpu", self.row["cpu"], "-smp", str(self.smp), "-m", self.memory]
         if self.shared:
             options += ["-object", f"memory-backend-memfd,id=mem,size={self.memory},share=on",
@@ -233,12 +233,20 @@ class Machine:
         self.close()
 
 
+def connect(address):
+    """A socket that is connected to a path, or to (host, port)."""
+    if isinstance(address, tuple):
+        return socket.create_connection(address)
+    connected = socket.socket(socket.AF_UNIX)
+    connected.connect(str(address))
+    return connected
+
+
 class Shell:
     """The root shell on the serial console of a running machine."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(str(path))
+    def __init__(self, address):
+        self.socket = connect(address)
         self.pending = b""
         self.count = 0
         # Echo and prompt would be among the output; the first command's answer ends what they left.
@@ -280,10 +288,9 @@ class Shell:
 class Qmp:
     """A QMP connection, as little of it as tests need."""
 
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address):
+        self.socket = connect(address)
         self.socket.settimeout(120)
-        self.socket.connect(str(path))
         self.file = self.socket.makefile("rwb")
         self.file.readline()
         self.call("qmp_capabilities")

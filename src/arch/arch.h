@@ -301,6 +301,9 @@ struct KdArch {
 	/* What <capstone.h> calls it. */
 	int disasm_arch, disasm_mode;
 	const KdInsnName *insn_names; /* ends with text NULL; NULL: none */
+	/* An instruction of insn_align bytes that the disassembler is too old for, in the same
+	 * words: new string; NULL: it is none. The function is NULL where there are none. */
+	char *(*disassemble_more) (const uint8_t *code, size_t len);
 	/*
 	 * What the CPU says of an exception, in words (ESR_ELx; x86's error code of a page fault):
 	 * new string. *ret_class: its kind alone, static; NULL: the CPU's number has none.

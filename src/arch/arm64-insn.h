@@ -76,3 +76,6 @@ gboolean kd_arm64_const_at (
  */
 unsigned kd_arm64_data_refs (
 	const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_refs, unsigned max);
+
+/* See KdArch.disassemble_more: Arm ARM C3.2.12 to C3.2.14, atomics of FEAT_LSE. */
+char *kd_arm64_atomic_to_string (const uint8_t *code, size_t len);

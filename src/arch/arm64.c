@@ -589,6 +589,7 @@ const KdArch kd_arch_arm64 = {
 	.step_regs = step_regs,
 	.step_fields = step_fields,
 	.insn_names = insn_names,
+	.disassemble_more = kd_arm64_atomic_to_string,
 	.insn_words = insn_words,
 	.ftrace_before = 4,
 	.ftrace_len = 4,

@@ -44,8 +44,12 @@ kd_disassemble (const KdArch *arch, const uint8_t *code, size_t len, uint64_t ad
 	cs_insn *insn = NULL;
 	char *text;
 
-	if (!disassembler || cs_disasm (disassembler->handle, code, len, addr, 1, &insn) != 1)
-		return NULL;
+	if (!disassembler || cs_disasm (disassembler->handle, code, len, addr, 1, &insn) != 1) {
+		text = arch->disassemble_more ? arch->disassemble_more (code, len) : NULL;
+		if (text && ret_len)
+			*ret_len = arch->insn_align;
+		return text;
+	}
 	text = insn->op_str[0] ? g_strdup_printf ("%s %s", insn->mnemonic, insn->op_str)
 			       : g_strdup (insn->mnemonic);
 	for (const KdInsnName *name = arch->insn_names; name && name->text; name++)

@@ -171,7 +171,15 @@ test_names (void)
 		uint32_t insn;
 		const char *text;
 	} rows[] = {{0xd503233f, "paciasp"}, {0xd50323bf, "autiasp"}, {0xd503221f, "esb"},
-		{0xd503245f, "bti c"}, {0xd50320ff, "xpaclri"}, {0xd503201f, "nop"}};
+		{0xd503245f, "bti c"}, {0xd50320ff, "xpaclri"}, {0xd503201f, "nop"},
+		/* Those that capstone 4 does not know. */
+		{0x88e47e62, "casa w4, w2, [x19]"}, {0x08e1ffe2, "casalb w1, w2, [sp]"},
+		{0xc8a17c7f, "cas x1, xzr, [x3]"}, {0x4864fe66, "caspal x4, x5, x6, x7, [x19]"},
+		{0x08247e66, "casp w4, w5, w6, w7, [x19]"}, {0xb8a03261, "ldseta w0, w1, [x19]"},
+		{0x78e00261, "ldaddalh w0, w1, [x19]"}, {0xf827027f, "stadd x7, [x19]"},
+		{0xb867127f, "stclrl w7, [x19]"}, {0xf82773e8, "ldumin x7, x8, [sp]"},
+		{0xf8278268, "swp x7, x8, [x19]"}, {0x38a78268, "swpab w7, w8, [x19]"},
+		{0x38bfc041, "ldaprb w1, [x2]"}, {0x38a7a268, NULL}};
 
 	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
 		uint32_t insn = GUINT32_TO_LE (rows[i].insn);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tests on real machines share: kvmdbg itself, gdb as the witness beside it, and TAP."""
 
+import argparse
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ import time
 import traceback
 
 import assets
+import machine as machines
 
 # Read by gdb's own Python: asks what GDB_ASK says of the machine and prints the answers.
 GDB_SCRIPT = """
@@ -90,6 +92,30 @@ def number(value):
     return int(value, 0) if isinstance(value, str) else value
 
 
+def parser(description, **more):
+    """For the arguments of a guest test: --build, --only, and what MORE has defaults for."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
+    made.add_argument("--only", help="only cases whose name matches")
+    for name, default in more.items():
+        made.add_argument(f"--{name}", default=default, type=type(default or ""))
+    return made
+
+
+@contextlib.contextmanager
+def on_machine(make, *args):
+    """What MAKE boots, closed in the end. Where it cannot boot, the test ends as TAP has it."""
+    try:
+        host = make(*args)
+    except (machines.MachineError, assets.AssetError, Failure) as error:
+        print(f"Bail out! {error}", flush=True)
+        raise SystemExit(1) from error
+    try:
+        yield host
+    finally:
+        host.close()
+
+
 class Tap:
     """Runs cases one after the other and says how each ended."""
 
@@ -117,6 +143,11 @@ class Tap:
             passed = True
         print(f"# {time.monotonic() - started:.1f} s", flush=True)
         return passed
+
+    def cases(self, prefix, functions, *args):
+        """Run them, each under its own name behind PREFIX."""
+        for function in functions:
+            self.case(prefix + function.__name__.replace("_", "-"), function, *args)
 
     def skip(self, name, why):
         self.count += 1

@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Ways to attach: over TCP, without QMP, with shared memory; and all that is not our machine."""
 
-import argparse
 import contextlib
 import http.server
 import json
@@ -322,21 +321,10 @@ CASES = [no_session, nothing_listens, not_a_stub, bad_vmlinux, other_kernel, by_
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
-    try:
-        attach = Attach(args)
-    except (machines.MachineError, assets.AssetError) as error:
-        print(f"Bail out! {error}")
-        return 1
+    args = harness.parser(__doc__).parse_args()
     tap = harness.Tap(args.only)
-    try:
-        for case in CASES:
-            tap.case("/attach/" + case.__name__.replace("_", "-"), case, attach)
-    finally:
-        attach.close()
+    with harness.on_machine(Attach, args) as attach:
+        tap.cases("/attach/", CASES, attach)
     return tap.end()
 
 

@@ -7,7 +7,6 @@ front of each return address, and that each stack ends where stacks end; gdb, wh
 signed.
 """
 
-import argparse
 import collections
 import pathlib
 import random
@@ -20,7 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 import machine as machines  # noqa: E402
-from harness import Failure, expect, expect_equal, number  # noqa: E402
+from harness import expect, expect_equal, number  # noqa: E402
 
 # More to run than there are CPUs, so that stops fall into the scheduler too.
 GUESTS = "nested.vms=2 nested.vcpus=2 nested.idle=1"
@@ -210,35 +209,19 @@ CASES = [plain_stops, all_tasks, sleeping, *map(without_files, (plain_stops, all
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--arch", default="arm64")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", help="of the architecture (default: its first)")
-    parser.add_argument("--stops", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--append", default="", help="more of the kernel's command line")
-    parser.add_argument("--unsigned", action="store_true", help="a kernel without pointer authentication, beside gdb")
-    parser.add_argument("--places", default="kvm_arch_vcpu_ioctl_run,schedule,*schedule,do_nanosleep,"
-                        "hrtimer_interrupt", help="where gdb stops it, for --unsigned")
-    parser.add_argument("--only", help="only cases whose name matches")
+    parser = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None, stops=40, seed=int(time.time()),
+                            append="", places="kvm_arch_vcpu_ioctl_run,schedule,*schedule,do_nanosleep,hrtimer_interrupt")
+    parser.add_argument("--unsigned", action="store_true",
+                        help="a kernel without pointer authentication, beside gdb, which stops it in --places")
     args = parser.parse_args()
     tap = harness.Tap(args.only)
     prefix = f"/bt/{args.arch}/{args.kernel}/qemu-{args.qemu}/{args.mode or 'default'}/"
     print(f"# --seed {args.seed}")
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
+    with harness.on_machine(Host, args) as host:
         for case in [beside_gdb] if args.unsigned else CASES:
             if not tap.case(prefix + case.__name__.replace("_", "-"), case, host):
                 # The next one needs a machine that runs.
                 host.kvmdbg.run("detach")
-    finally:
-        host.close()
     return tap.end()
 
 

@@ -5,7 +5,6 @@
 Witnesses: kvmdbg's commands on the same stop, and QEMU's monitor for whether the machine runs.
 """
 
-import argparse
 import contextlib
 import os
 import pathlib
@@ -523,27 +522,12 @@ def detach(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--arch", default="arm64")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default=None)
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None).parse_args()
     tap = harness.Tap(args.only)
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        for case in (attach, breakpoint, backtrace, steps, finish, watchpoint, memory, interrupt, monitor, started,
-                     listens, two_clients, at_once, death, hung, garbage, waits, lldb, detach):
-            name = f"/gdb/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}"
-            tap.case(name, case, host)
-    finally:
-        host.close()
+    with harness.on_machine(Host, args) as host:
+        tap.cases(f"/gdb/{args.arch}/{args.kernel}/", (
+            attach, breakpoint, backtrace, steps, finish, watchpoint, memory, interrupt, monitor, started, listens, two_clients,
+            at_once, death, hung, garbage, waits, lldb, detach), host)
     return tap.end()
 
 

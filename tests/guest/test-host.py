@@ -7,7 +7,6 @@ on the same stop, QEMU's monitor. The machine is stopped through QMP, so that gd
 cannot share the stub, see one and the same stop one after the other.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -749,22 +748,11 @@ RUNNING = [detach, attach_running, wrong_vmlinux, killed_daemon, no_permission, 
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--arch", default="arm64", choices=ARCHES)
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", help="of the architecture (default: its first)")
-    parser.add_argument("--only", help="only cases whose name matches (attach always runs)")
-    args = parser.parse_args()
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
+    args = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None).parse_args()
+    # What comes behind it needs that.
     tap = harness.Tap(args.only and f"{args.only}|/attach$")
     prefix = f"/host/{args.arch}/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
-    try:
+    with harness.on_machine(Host, args) as host:
         attached = tap.case(prefix + "attach", attach, host)
         # Debian's drgn reads dumps of x86-64 only.
         for case in STOPPED[1:] + ([beside_drgn] if args.arch == "x86_64" else []):
@@ -789,8 +777,6 @@ def main():
                 tap.skip(name, "needs root")
             else:
                 tap.case(name, case, host)
-    finally:
-        host.close()
     return tap.end()
 
 

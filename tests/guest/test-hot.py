@@ -5,7 +5,6 @@
 The witnesses: how often the machine's own commands read, QEMU's monitor for what is in memory, and the kernel's log.
 """
 
-import argparse
 import os
 import pathlib
 import signal
@@ -19,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 import machine as machines  # noqa: E402
-from harness import Failure, expect, expect_equal, number  # noqa: E402
+from harness import expect, expect_equal, number  # noqa: E402
 
 FUNCTION = "vfs_read"
 LOAD = 0x1800001f  # ldr wzr, .
@@ -183,24 +182,10 @@ def alive(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default="vhe")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2", mode="vhe").parse_args()
     tap = harness.Tap(args.only)
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        for case in (counts, several, told, traced, killed, alive):
-            tap.case(f"/hot/{args.kernel}/qemu-{args.qemu}/{args.mode}/{case.__name__}", case, host)
-    finally:
-        host.close()
+    with harness.on_machine(Host, args) as host:
+        tap.cases(f"/hot/{args.kernel}/qemu-{args.qemu}/{args.mode}/", (counts, several, told, traced, killed, alive), host)
     return tap.end()
 
 

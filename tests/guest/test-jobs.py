@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """`kvmdbg run` on real machines: the job this project was made for, and every kind of step."""
 
-import argparse
 import json
 import os
 import pathlib
@@ -244,13 +243,9 @@ def kept(args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__).parse_args()
     tap = harness.Tap(args.only)
-    for case in (vhe_ftrace, vhe_good, every_step, what_fails, killed, kept):
-        tap.case(f"/jobs/{case.__name__.replace('_', '-')}", case, args)
+    tap.cases("/jobs/", (vhe_ftrace, vhe_good, every_step, what_fails, killed, kept), args)
     return tap.end()
 
 

@@ -5,7 +5,6 @@
 The witnesses: /sys/kernel/btf and /proc/kallsyms read in the machine, and the build-ids in the files.
 """
 
-import argparse
 import hashlib
 import pathlib
 import shutil
@@ -176,27 +175,14 @@ def unloaded(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2").parse_args()
     tap = harness.Tap(args.only)
     prefix = f"/modules/{args.kernel}/qemu-{args.qemu}/"
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        tap.case(prefix + "btf", btf, host)
-        tap.case(prefix + "wrong-file", wrong_file, host)
+    with harness.on_machine(Host, args) as host:
+        tap.cases(prefix, (btf, wrong_file), host)
         for name, *row in DAMAGES:
             tap.case(prefix + "damage/" + name, damage, host, *row)
-        tap.case(prefix + "unloaded", unloaded, host)
-    finally:
-        host.close()
+        tap.cases(prefix, (unloaded,), host)
     return tap.end()
 
 

@@ -7,7 +7,6 @@ shows is asked of gdb by the same path. kvmdbg goes first and is killed, not det
 machine stays at the stop that gdb then sees.
 """
 
-import argparse
 import pathlib
 import re
 import sys
@@ -203,27 +202,14 @@ def bad_words(stop):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default="vhe")
-    args = parser.parse_args()
-    try:
-        stop = Stop(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    tap = harness.Tap()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2", mode="vhe").parse_args()
+    tap = harness.Tap(args.only and f"{args.only}|/see$")
     prefix = f"/print/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
-    try:
+    with harness.on_machine(Stop, args) as stop:
         if tap.case(prefix + "see", stop.see):
-            for case in (expressions, per_cpu, text, bad_words):
-                tap.case(prefix + case.__name__.replace("_", "-"), case, stop)
+            tap.cases(prefix, (expressions, per_cpu, text, bad_words), stop)
             for base, tree in stop.trees.items():
                 tap.case(prefix + "structure/" + tree["type"].replace(" ", "-"), structure, stop, base)
-    finally:
-        stop.close()
     return tap.end()
 
 

@@ -5,7 +5,6 @@
 Witnesses are the registers of each stop, kvmdbg's own stack before a function returns, and gdb's view of the code.
 """
 
-import argparse
 import pathlib
 import re
 import sys
@@ -15,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 import machine as machines  # noqa: E402
-from harness import Failure, expect, expect_equal, number  # noqa: E402
+from harness import expect, expect_equal, number  # noqa: E402
 
 STEP_REGS = {
     "arm64": ("VBAR_EL1", "VBAR_EL2", "HCR_EL2", "SP_EL0", "TTBR0_EL1", "TTBR1_EL1", "VTTBR_EL2"),
@@ -509,26 +508,12 @@ def goes_on(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--arch", default="arm64")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default=None)
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None).parse_args()
     tap = harness.Tap(args.only)
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        for case in (round_trip, changes, functions, conditions, refusals, at_rest, exclusive, rules, guests_address, code, vectors,
-                     system_registers, goes_on):
-            tap.case(f"/step/{args.arch}/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
-    finally:
-        host.close()
+    with harness.on_machine(Host, args) as host:
+        tap.cases(f"/step/{args.arch}/{args.kernel}/", (
+            round_trip, changes, functions, conditions, refusals, at_rest, exclusive, rules, guests_address, code, vectors,
+            system_registers, goes_on), host)
     return tap.end()
 
 

@@ -6,7 +6,6 @@ Each attach finds the kernel anew. The witnesses: what the machine's own /proc s
 is, and QEMU's monitor for what the CPUs were doing.
 """
 
-import argparse
 import collections
 import pathlib
 import random
@@ -19,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 import machine as machines  # noqa: E402
-from harness import Failure, expect, expect_equal, number  # noqa: E402
+from harness import expect, expect_equal, number  # noqa: E402
 
 # Busy guests on each CPU, one that waits and wakes, so that stops fall on every side of the switches.
 GUESTS = "nested.vms=2 nested.vcpus=2 nested.idle=1"
@@ -238,31 +237,16 @@ def slow_memory(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default="vhe")
-    parser.add_argument("--smp", type=int, default=2)
-    parser.add_argument("--stops", type=int, default=30)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--only", help="only cases whose name matches (learn always runs)")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2", mode="vhe", smp=2, stops=30, seed=int(time.time())).parse_args()
+    # What comes behind it needs that.
     tap = harness.Tap(args.only and f"{args.only}|/learn$")
     prefix = f"/stops/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
     print(f"# --seed {args.seed}")
-    try:
-        host = Machine(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
+    with harness.on_machine(Machine, args) as host:
         for case in (parked, booting, learn, stops, steps, by_build_id, slow_memory):
             # Each needs what the ones before it left.
             if not tap.case(prefix + case.__name__.replace("_", "-"), case, host):
                 break
-    finally:
-        host.close()
     return tap.end()
 
 

@@ -6,7 +6,6 @@ A VMCB that lies nowhere; and the root of the guest's tables made that of EPT's,
 name of the module that has EPT, since QEMU's own CPU has no VMX. All is put back.
 """
 
-import argparse
 import contextlib
 import pathlib
 import re
@@ -17,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 import machine as machines  # noqa: E402
-from harness import Failure, expect, expect_equal, number  # noqa: E402
+from harness import expect, expect_equal, number  # noqa: E402
 
 NOWHERE = ("0xffff800000000000", "0x1234567812345678", "0")
 SECONDS_MAX = 1
@@ -143,24 +142,12 @@ def alive(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2").parse_args()
     tap = harness.Tap(args.only)
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
+    with harness.on_machine(Host, args) as host:
         # 6.1's kvm_x86_ops has no name that could be another module's.
-        for case in (vmcb_to_nowhere, mmio, shadow_paging, *([] if args.kernel == "6.1" else [ept]), alive):
-            tap.case(f"/svm/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
-    finally:
-        host.close()
+        tap.cases(f"/svm/{args.kernel}/",
+                  (vmcb_to_nowhere, mmio, shadow_paging, *([] if args.kernel == "6.1" else [ept]), alive), host)
     return tap.end()
 
 

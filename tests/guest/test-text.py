@@ -5,7 +5,6 @@
 The witnesses are the kernel's own files (enabled_functions, current_tracer), and bytes that the test changes itself.
 """
 
-import argparse
 import json
 import pathlib
 import sys
@@ -215,31 +214,14 @@ def no_files(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--arch", default="arm64")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default=None)
-    parser.add_argument("--append", default="", help="more of the kernel's command line")
-    parser.add_argument("--smp", type=int, default=2)
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None, append="", smp=2).parse_args()
     tap = harness.Tap(args.only)
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, harness.Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        where = f"/text/{args.arch}/{args.kernel}"
-        for case in (off, changed, ftrace, marks, probes, refusals):
-            tap.case(f"{where}/{case.__name__}", case, host)
+    where = f"/text/{args.arch}/{args.kernel}/"
+    with harness.on_machine(Host, args) as host:
+        tap.cases(where, (off, changed, ftrace, marks, probes, refusals), host)
         for name in ("function", "function_graph"):
-            tap.case(f"{where}/{name}", tracer, host, name)
-        tap.case(f"{where}/no-files", no_files, host)
-    finally:
-        host.close()
+            tap.case(where + name, tracer, host, name)
+        tap.cases(where, (no_files,), host)
     return tap.end()
 
 

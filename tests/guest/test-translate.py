@@ -5,7 +5,6 @@
 The witness is QEMU's own walk (gva2gpa), and what lies at the physical address it and kvmdbg come to.
 """
 
-import argparse
 import pathlib
 import re
 import sys
@@ -113,24 +112,12 @@ def kernel_addresses(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2").parse_args()
     tap = harness.Tap(args.only)
     for append in ("pti=off", "pti=on", "pti=on no5lvl"):
-        try:
-            host = Host(args, append)
-        except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-            print(f"Bail out! {error}")
-            return 1
-        try:
-            for case in (levels, user_root, user_addresses, kernel_addresses):
-                tap.case(f"/translate/{args.kernel}/{append.replace(' ', '-')}/{case.__name__.replace('_', '-')}", case, host)
-        finally:
-            host.close()
+        with harness.on_machine(Host, args, append) as host:
+            tap.cases(f"/translate/{args.kernel}/{append.replace(' ', '-')}/",
+                      (levels, user_root, user_addresses, kernel_addresses), host)
     return tap.end()
 
 

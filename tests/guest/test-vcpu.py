@@ -6,7 +6,6 @@ The witnesses: registers and memory that only our guests have, gdb's values of t
 same stop, /sys/kernel/debug/kvm read in the machine before and after, QEMU's physical memory.
 """
 
-import argparse
 import pathlib
 import re
 import sys
@@ -376,25 +375,11 @@ VHE_CASES = [in_the_vectors, while_moved]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default="vhe")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2", mode="vhe").parse_args()
     tap = harness.Tap(args.only)
-    prefix = f"/vcpu/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
-    try:
-        for case in CASES + (VHE_CASES if args.mode == "vhe" else []) + [counters_after]:
-            tap.case(prefix + case.__name__.replace("_", "-"), case, host)
-    finally:
-        host.close()
+    with harness.on_machine(Host, args) as host:
+        tap.cases(f"/vcpu/{args.kernel}/qemu-{args.qemu}/{args.mode}/",
+                  CASES + (VHE_CASES if args.mode == "vhe" else []) + [counters_after], host)
     return tap.end()
 
 

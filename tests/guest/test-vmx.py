@@ -6,7 +6,6 @@ gdb knows struct vcpu_vmx from kvm-intel's debug information, which is not kvmdb
 recognisable values into kernel memory that nothing else needs (the log's buffer) of a real machine.
 """
 
-import argparse
 import pathlib
 import sys
 
@@ -112,23 +111,10 @@ def bad_words(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2").parse_args()
     tap = harness.Tap(args.only)
-    try:
-        host = Host(args)
-    except (machines.MachineError, assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        for case in (values, bad_words):
-            tap.case(f"/vmx/{args.kernel}/{case.__name__.replace('_', '-')}", case, host)
-    finally:
-        host.close()
+    with harness.on_machine(Host, args) as host:
+        tap.cases(f"/vmx/{args.kernel}/", (values, bad_words), host)
     return tap.end()
 
 

@@ -5,7 +5,6 @@
 The witnesses of what was written: QEMU's monitor on the same stop, and /proc in the machine afterwards.
 """
 
-import argparse
 import pathlib
 import re
 import struct
@@ -16,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import harness  # noqa: E402
 import machine as machines  # noqa: E402
-from harness import Failure, expect, expect_equal  # noqa: E402
+from harness import expect, expect_equal  # noqa: E402
 
 NOWHERE = "0x4141414141414142"
 SECONDS_MAX = 1
@@ -245,29 +244,15 @@ def alive(host):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", required=True, help="folder with kvmdbg and kvmdbgd")
-    parser.add_argument("--kernel", default="6.1")
-    parser.add_argument("--qemu", default="7.2")
-    parser.add_argument("--mode", default="vhe")
-    parser.add_argument("--only", help="only cases whose name matches")
-    args = parser.parse_args()
+    args = harness.parser(__doc__, kernel="6.1", qemu="7.2", mode="vhe").parse_args()
     tap = harness.Tap(args.only)
     prefix = f"/write/{args.kernel}/qemu-{args.qemu}/{args.mode}/"
-    try:
-        host = Host(args)
-    except (machines.MachineError, machines.assets.AssetError, Failure) as error:
-        print(f"Bail out! {error}")
-        return 1
-    try:
-        for case in (dump, kernel_memory, other_spaces, register, refused):
-            tap.case(prefix + case.__name__.replace("_", "-"), case, host)
+    with harness.on_machine(Host, args) as host:
+        tap.cases(prefix, (dump, kernel_memory, other_spaces, register, refused), host)
         for name, *row in DAMAGES:
             tap.case(prefix + "damage/" + name, damage, host, *row)
         tap.case(prefix + "damage/stack", damaged_stack, host)
-        tap.case(prefix + "alive", alive, host)
-    finally:
-        host.close()
+        tap.cases(prefix, (alive,), host)
     return tap.end()
 
 

@@ -380,12 +380,36 @@ find_waited (KdExplain *explain, unsigned cpu, guint index, uint64_t *ret_lock, 
 	return find_lock (kernel, cpu, ret_lock, ret_word);
 }
 
+/*
+ * TRUE: who waits in that function may take the lock. Its first byte says that a spinlock is held,
+ * or a reader-writer lock by a writer; a writer waits for readers too, behind a bit of its own
+ * (_QW_WAITING of include/asm-generic/qrwlock.h).
+ */
+static gboolean
+is_free_for (const char *function, uint32_t word)
+{
+	return (word & (strstr (function, "_write_") ? ~UINT32_C (0x100) : 0xff)) == 0;
+}
+
+/* How a title ends: new string. */
+static char *
+say_held (gboolean is_free, const KdLockHolder *holder, unsigned cpu)
+{
+	if (is_free)
+		return g_strdup ("; it is free by now");
+	if (!holder)
+		return g_strdup ("");
+	if (holder->cpu == cpu)
+		return g_strdup_printf ("; it holds that itself, in %s", holder->function);
+	return g_strdup_printf ("; CPU %u holds it, in %s", holder->cpu, holder->function);
+}
+
 void
 kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 {
 	const KdBacktrace *trace = kd_explain_backtrace (explain, cpu);
 	KdKernel *kernel = kd_explain_kernel (explain);
-	gboolean off = irqs_are_off (kernel, cpu), has_holder;
+	gboolean off = irqs_are_off (kernel, cpu), is_free, has_holder;
 	g_autofree char *held = NULL;
 	guint index = 0, caller = 0;
 	const char *function = find_spinning (trace, &index, &caller), *wanted, *how;
@@ -398,16 +422,14 @@ kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 		return;
 	if (!find_waited (explain, cpu, index, &lock, &word, &how))
 		lock = 0;
-	has_holder = lock && find_holder (explain, lock, &holder);
-	held = !has_holder ? g_strdup ("")
-	       : holder.cpu == cpu
-		       ? g_strdup_printf ("; it holds that itself, in %s", holder.function)
-		       : g_strdup_printf ("; CPU %u holds it, in %s", holder.cpu, holder.function);
+	is_free = lock && is_free_for (function, word);
+	has_holder = lock && !is_free && find_holder (explain, lock, &holder);
+	held = say_held (is_free, has_holder ? &holder : NULL, cpu);
 	wanted = g_array_index (trace->frames, KdFrame, caller).symbol;
-	finding =
-		kd_explain_add (explain, "spinlock", off ? KD_SEVERITY_ERROR : KD_SEVERITY_WARNING,
-			(int)cpu, "CPU %u spins for a lock that %s takes, with interrupts %s%s",
-			cpu, wanted ? wanted : "?", off ? "off" : "on", held);
+	finding = kd_explain_add (explain, "spinlock",
+		off && !is_free ? KD_SEVERITY_ERROR : KD_SEVERITY_WARNING, (int)cpu,
+		"CPU %u spins for a lock that %s takes, with interrupts %s%s", cpu,
+		wanted ? wanted : "?", off ? "off" : "on", held);
 	kd_finding_add (finding, g_strdup_printf ("bt --cpu %u", cpu), "it is in %s", function);
 	if (lock) {
 		g_autofree char *name = kd_lock_name (kernel, lock);
@@ -419,7 +441,7 @@ kd_explain_spinlock (KdExplain *explain, unsigned cpu)
 	}
 	if (has_holder)
 		add_holder (explain, finding, &holder);
-	else
+	else if (!is_free)
 		add_others (explain, finding, lock);
 }
 

@@ -52,17 +52,26 @@ add_exception_stacks (KdKernel *kernel, unsigned cpu, KdStackFunc add, void *dat
 			add (stacks[i].name, stack.addr.value, kd_type_size (stack.type), data);
 }
 
-/* The trampoline stack that PTI enters on, which other kernels have too. */
+/*
+ * The trampoline stack that is entered on from user space. Where its area has no variable, a task
+ * state segment says where it ends (load_sp0()).
+ */
 static void
 add_entry_stack (KdKernel *kernel, unsigned cpu, KdStackFunc add, void *data)
 {
-	KdObject pointer, area, stack;
+	const KdType *type = kd_kernel_type (kernel, "struct entry_stack_page");
+	uint64_t size = type ? kd_type_size (type) : 0, end;
+	KdObject pointer, area, stack, tss;
 
 	if (kd_object_percpu (
 		    kernel, "cpu_entry_area", "struct cpu_entry_area *", cpu, &pointer, NULL) &&
 		kd_object_deref (&pointer, &area, NULL) &&
 		kd_object_member (&area, "entry_stack_page", &stack, NULL))
 		add ("entry", stack.addr.value, kd_type_size (stack.type), data);
+	else if (size &&
+		 kd_object_percpu (kernel, "cpu_tss_rw", "struct tss_struct", cpu, &tss, NULL) &&
+		 kd_object_member_u64 (&tss, "x86_tss.sp0", &end, NULL) && end > size)
+		add ("entry", end - size, size, data);
 }
 
 void

@@ -237,6 +237,20 @@ fetch_many (KdTarget *target, unsigned cpu, GError **error)
 }
 
 /* After the second of one CPU more will be asked for. */
+/*
+ * QEMU's `p` and `P` do not ask KVM what the CPU has now, only `g` does (7.2 gdbstub.c,
+ * handle_get_reg, handle_read_all_regs): without it they speak of an earlier stop. Once a stop.
+ */
+static void
+sync_kvm (KdTarget *target, unsigned cpu)
+{
+	if (g_strcmp0 (target->accel, "kvm") != 0 ||
+		target->regs[cpu].synced_at == target->generation)
+		return;
+	target->regs[cpu].synced_at = target->generation;
+	fetch_many (target, cpu, NULL);
+}
+
 static gboolean
 worth_many (const KdTarget *target, unsigned cpu, const KdRegDesc *desc)
 {
@@ -262,6 +276,9 @@ kd_target_reg_get (
 	}
 	KdCpuRegs *regs = &target->regs[cpu];
 
+	sync_kvm (target, cpu);
+	if (!kd_target_check_stopped (target, error))
+		return FALSE;
 	if (!regs->valid[index] && worth_many (target, cpu, desc_of (target, (guint)index))) {
 		regs->nr_fetched++;
 		fetch_many (target, cpu, NULL);
@@ -331,7 +348,10 @@ kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
 {
 	int index = find_register (target, cpu, name, error);
 
-	return index >= 0 && fetch (target, cpu, (guint)index, buf, ret_len, error);
+	if (index < 0 || !kd_target_check_stopped (target, error))
+		return FALSE;
+	sync_kvm (target, cpu);
+	return fetch (target, cpu, (guint)index, buf, ret_len, error);
 }
 
 gboolean
@@ -341,8 +361,10 @@ kd_target_reg_put (KdTarget *target, unsigned cpu, const char *name, uint64_t va
 	uint8_t bytes[8];
 	GError *why = NULL;
 
-	if (index < 0 || !kd_target_check_stopped (target, error) ||
-		!select_cpu (target, cpu, error))
+	if (index < 0 || !kd_target_check_stopped (target, error))
+		return FALSE;
+	sync_kvm (target, cpu);
+	if (!select_cpu (target, cpu, error))
 		return FALSE;
 	const KdRegDesc *desc = desc_of (target, (guint)index);
 

@@ -22,6 +22,7 @@ typedef struct {
 	uint64_t *values;
 	uint8_t *valid;
 	unsigned nr_fetched; /* one by one, at this stop */
+	uint64_t synced_at;  /* generation of the stop at which QEMU has asked KVM for them */
 	/* It came where it is by running, and of a breakpoint there nobody has been told. */
 	gboolean untold;
 	/* QEMU may know more of it than it told: see find_late() in hot-breaks.c. */

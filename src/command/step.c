@@ -217,7 +217,8 @@ const KdCommand kd_command_step = {
 		"is next, and what the step changed among the registers that matter (vector "
 		"bases, page tables, HCR_EL2, SP_EL0; control registers).\n\n"
 		"The other CPUs are held, and interrupts and timers stand still, unless --others "
-		"and --irq say otherwise. What --over and --out run is run with all CPUs: a call "
+		"and --irq say otherwise (timers go on under KVM). What --over and --out run is "
+		"run with all CPUs: a call "
 		"may wait for another. It follows the task, which may come back on another CPU.",
 	.example = "kvmdbg step\nkvmdbg step 1000 --cpu 1\nkvmdbg step --line --over\nkvmdbg step "
 		   "--out",

@@ -50,6 +50,8 @@ const KdCommand kd_command_watch = {
 	.name = "watch",
 	.group = "run",
 	.summary = "stop the machine when memory is written (or read)",
+	.help = "The stop is behind the access; under KVM on arm64 it is before it, and the access "
+		"is made when the machine goes on or is stepped.",
 	.example = "kvmdbg watch jiffies\nkvmdbg watch --access 0xffff800008001000 4",
 	.args = args,
 	.flags = KD_COMMAND_NEEDS_STOP,

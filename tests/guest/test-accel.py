@@ -7,8 +7,10 @@ QEMU's own SVM gives a guest neither breakpoint registers nor a debugger's int3:
 
 import argparse
 import contextlib
+import os
 import pathlib
 import re
+import signal
 import sys
 import time
 import types
@@ -256,6 +258,23 @@ def hit_in_memory(inner):
         inner.text("detach")
 
 
+def left_behind(inner):
+    """A daemon that dies: what it had put into registers and into memory is gone with the next attach."""
+    inner.attach()
+    before = inner.call("mem", SHOW, "16")["bytes"]
+    for name in ("vfs_fsync", "vfs_mkdir", "vfs_rename", "vfs_rmdir", "vfs_link", "vfs_unlink"):
+        inner.kvmdbg.run("break", "-H", name)
+    expect_equal(inner.call("break", SHOW)["kind"], "breakpoint", "kind")
+    for pid in inner.kvmdbg.processes():
+        os.kill(pid, signal.SIGKILL)
+    inner.attach()
+    expect_equal(inner.call("breaks"), [], "breakpoints")
+    expect_equal(inner.call("mem", SHOW, "16")["bytes"], before, "text")
+    inner.text("cont")
+    expect(inner.output(CAT), "output")
+    inner.text("detach")
+
+
 def watch(inner):
     inner.attach()
     num = inner.call("watch", "jiffies_64")["number"]
@@ -322,7 +341,7 @@ def main():
         return 1
     cases = [attach, monitor_of_another, registers, chosen]
     if args.arch == "arm64":
-        cases += [hit_hardware, hit_patched, hit_in_memory, watch, step]
+        cases += [hit_hardware, hit_patched, hit_in_memory, left_behind, watch, step]
     try:
         for case in (*cases, alive):
             name = case.__name__.replace("_", "-")

@@ -258,6 +258,21 @@ def hit_in_memory(inner):
         inner.text("detach")
 
 
+def rules(inner):
+    """Hits that nobody hears of: gone on from over each of the function's first instructions."""
+    inner.attach()
+    nums = [inner.call("break", f"{SHOW}+{at}", "--log", "here")["number"] for at in range(0, 24, 8)]
+    inner.text("cont")
+    inner.output(f"for n in 1 2 3 4 5; do {CAT}; done")
+    expect_equal(inner.call("status")["state"], "running", "state")
+    inner.text("stop")
+    expect_equal([inner.row(num)["hits"] for num in nums], [5, 5, 5], "hits")
+    expect_equal(len(inner.call("breaks", "--log")), 15, "lines of the log")
+    for num in nums:
+        inner.text("delete", str(num))
+    inner.text("detach")
+
+
 def left_behind(inner):
     """A daemon that dies: what it had put into registers and into memory is gone with the next attach."""
     inner.attach()
@@ -341,7 +356,7 @@ def main():
         return 1
     cases = [attach, monitor_of_another, registers, chosen]
     if args.arch == "arm64":
-        cases += [hit_hardware, hit_patched, hit_in_memory, left_behind, watch, step]
+        cases += [hit_hardware, hit_patched, hit_in_memory, rules, left_behind, watch, step]
     try:
         for case in (*cases, alive):
             name = case.__name__.replace("_", "-")

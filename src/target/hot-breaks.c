@@ -265,11 +265,11 @@ kd_target_hot_judge (KdTarget *target)
 				target, (unsigned)stop->cpu, target->arch->pc, point->va, NULL))
 			pc = point->va;
 		stop->watch_addr = kd_addr_kernel (0);
-		stop->reason = target->interrupting ? KD_STOP_REQUEST : KD_STOP_SIGNAL;
+		stop->reason = KD_STOP_SIGNAL;
 		if (pc == point->va)
 			return FALSE;
 		kd_target_hot_drop (target, point);
-		return !target->interrupting;
+		return TRUE;
 	}
 	return FALSE;
 }

@@ -122,7 +122,7 @@ is_filtered (KdTarget *target)
 {
 	gboolean goes_on;
 
-	if (!target->stop_filter || target->filtering || target->interrupting || target->stepping ||
+	if (!target->stop_filter || target->filtering || target->stepping ||
 		target->stop.breakpoint == 0)
 		return FALSE;
 	target->filtering = TRUE;
@@ -149,6 +149,12 @@ finish_stop (KdTarget *target)
 		if (!goes_on) {
 			kd_target_breaks_judge (target);
 			goes_on = is_filtered (target);
+		}
+		/* It has stopped for us all the same. */
+		if (goes_on && target->interrupting) {
+			goes_on = FALSE;
+			target->stop.reason = KD_STOP_REQUEST;
+			target->stop.breakpoint = 0;
 		}
 	}
 	if (!goes_on)
@@ -413,26 +419,11 @@ step (KdTarget *target, unsigned cpu, GError **error)
 	return ok;
 }
 
-/* Another CPU than `cpu` has come to a breakpoint, and nobody has been told. */
-static gboolean
-is_another_at_break (KdTarget *target, unsigned cpu)
-{
-	for (unsigned other = 0; other < target->threads->len; other++) {
-		uint64_t pc;
-
-		if (other != cpu && target->regs[other].untold &&
-			kd_target_reg_get (target, other, target->arch->pc, &pc, NULL) &&
-			kd_target_breaks_at (target, pc))
-			return TRUE;
-	}
-	return FALSE;
-}
-
 gboolean
 kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 {
+	g_autoptr (GByteArray) before = g_byte_array_new(), after = g_byte_array_new();
 	gboolean ran = target->ran && target->breaks->len;
-	uint64_t from, pc;
 
 	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
 		return FALSE;
@@ -440,19 +431,21 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 	if (!ran)
 		return step (target, cpu, error);
 	/*
-	 * When several CPUs came to breakpoints at once QEMU may stop what is resumed next as soon
-	 * as it runs, once for each of them: then this one is where it was.
+	 * Where CPUs come to breakpoints at once QEMU now and then stops what is resumed next
+	 * before it has executed anything.
 	 */
-	if (!kd_target_reg_get (target, cpu, target->arch->pc, &from, error))
+	if (!kd_target_reg_get_all (target, cpu, before, error))
 		return FALSE;
-	for (unsigned tries = 0; tries < target->threads->len; tries++)
+	for (unsigned tries = 0; tries < target->threads->len; tries++) {
 		if (!step (target, cpu, error))
 			return FALSE;
-		else if (target->stop.reason != KD_STOP_STEP ||
-			 !is_another_at_break (target, cpu) ||
-			 !kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL) ||
-			 pc != from)
+		g_byte_array_set_size (after, 0);
+		if (target->stop.reason != KD_STOP_STEP ||
+			!kd_target_reg_get_all (target, cpu, after, NULL) ||
+			after->len != before->len ||
+			memcmp (after->data, before->data, before->len) != 0)
 			break;
+	}
 	return TRUE;
 }
 

@@ -293,9 +293,9 @@ gboolean kd_target_break_delete (KdTarget *target, int number, GError **error);
 gboolean kd_target_break_set_hot (KdTarget *target, int number, uint64_t pa);
 /*
  * Asked when a breakpoint or watchpoint has stopped the machine, before anybody is told: TRUE, and
- * the machine goes on as if nothing had been. Not asked for a stop that was waited for by
- * kd_target_stop() or made by a step. NULL: all stop. `func` may read registers and memory, and set
- * nothing.
+ * the machine goes on as if nothing had been, or stays stopped where kd_target_stop() is what
+ * waits. Not asked for a stop that a step made. NULL: all stop. `func` may read registers and
+ * memory, and set nothing.
  */
 typedef gboolean (*KdStopFilterFunc) (KdTarget *target, void *data);
 void kd_target_set_stop_filter (KdTarget *target, KdStopFilterFunc func, void *data);

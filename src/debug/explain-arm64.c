@@ -12,6 +12,7 @@
 #define ESR_EC(esr) ((esr) >> 26 & 0x3f)
 #define EC_DABT_CURRENT 0x25
 #define VECTORS_SIZE 0x800
+#define VECTOR_SIZE 0x80
 #define MEMBER_DEPTH_MAX 8
 
 typedef struct {
@@ -369,6 +370,27 @@ in_vectors (const Cpu *cpu, uint64_t addr)
 	       addr - vbar < VECTORS_SIZE;
 }
 
+/* A synchronous exception has just been taken that the host's entry code made. */
+static gboolean
+entry_faulted (const Cpu *cpu)
+{
+	KdTargetCpu regs = {cpu->target, cpu->cpu};
+	const char *vector =
+		kd_target_arch (cpu->target)
+			->vector_at (kd_target_cpu_reg, &regs, cpu->pc - cpu->pc % VECTOR_SIZE);
+
+	return vector && g_str_has_prefix (vector, "synchronous, current EL") &&
+	       in_range (cpu->kernel, "__entry_text_start", "__entry_text_end", cpu->elr);
+}
+
+gboolean
+kd_explain_bends_sp (KdExplain *explain, unsigned nr)
+{
+	Cpu cpu;
+
+	return look_at (explain, nr, &cpu) && in_vectors (&cpu, cpu.pc);
+}
+
 void
 kd_explain_vector_loop (KdExplain *explain, unsigned nr)
 {
@@ -377,14 +399,16 @@ kd_explain_vector_loop (KdExplain *explain, unsigned nr)
 	KdFinding *finding;
 	Cpu cpu;
 
-	/* The exception that was taken last came out of the vectors themselves. */
+	/* The exception that was taken last came out of the vectors themselves, or of the entry
+	 * code they lead to: it saves registers and reads through `current`. */
 	if (!look_at (explain, nr, &cpu) || !in_vectors (&cpu, cpu.pc) ||
-		!in_vectors (&cpu, cpu.elr))
+		(!in_vectors (&cpu, cpu.elr) && !entry_faulted (&cpu)))
 		return;
 	at = kd_kernel_symbolize (cpu.kernel, cpu.elr);
 	words = kd_target_arch (cpu.target)->syndrome_to_string (cpu.esr, &class);
 	finding = kd_explain_add (explain, "vector-loop", KD_SEVERITY_FATAL, (int)nr,
-		"CPU %u takes exceptions inside its own exception vectors", nr);
+		"CPU %u takes exceptions inside its own exception vectors, or what they lead to",
+		nr);
 	kd_finding_add (finding, command ("esr 0x%" PRIx64, cpu.esr),
 		"the last one came from %s: %s, FAR 0x%" PRIx64, at, words, cpu.far);
 	if (lacks_current (&cpu)) {

@@ -94,7 +94,8 @@ kd_explain_off_stack (KdExplain *explain, unsigned cpu)
 	isa->stacks (kernel, cpu, task.stack_size, look_at_stack, &stacks);
 	if (!stacks.found)
 		kd_task_foreach (kernel, has_sp, &stacks, NULL);
-	if (stacks.found || has_user_stack (kd_explain_backtrace (explain, cpu), stacks.sp))
+	if (stacks.found || kd_explain_bends_sp (explain, cpu) ||
+		has_user_stack (kd_explain_backtrace (explain, cpu), stacks.sp))
 		return;
 	finding = kd_explain_add (explain, "off-stack", KD_SEVERITY_FATAL, (int)cpu,
 		"CPU %u runs kernel code with a stack pointer that is on none of its stacks", cpu);

@@ -61,6 +61,9 @@ void kd_explain_vector_loop (KdExplain *explain, unsigned cpu);
 void kd_explain_hyp_panic (KdExplain *explain, unsigned cpu);
 /* explain-cpus.c */
 void kd_explain_off_stack (KdExplain *explain, unsigned cpu);
+/* In the vectors of arm64, which keep a sum in the stack pointer while they look for an overflow.
+ */
+gboolean kd_explain_bends_sp (KdExplain *explain, unsigned cpu);
 void kd_explain_csd (KdExplain *explain, unsigned cpu);
 void kd_explain_spinlock (KdExplain *explain, unsigned cpu);
 void kd_explain_panic (KdExplain *explain, unsigned cpu);

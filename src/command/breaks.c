@@ -115,7 +115,8 @@ kd_breaks_insert (
 		g_prefix_error (error, "%s: ", text);
 		return NULL;
 	}
-	if (rule && kind == KD_BREAK_SOFTWARE && is_lasting_code (session, addr.value, &pa))
+	if (rule && kind == KD_BREAK_SOFTWARE && kd_target_has_hot_breaks (session->target) &&
+		is_lasting_code (session, addr.value, &pa))
 		kd_target_break_set_hot (session->target, number, pa);
 	kd_break_rules_set (session, number, g_steal_pointer (&rule));
 	breaks = kd_target_breaks (session->target, &nr);

@@ -27,12 +27,6 @@ ask_once (KdTarget *target, gboolean insert, const KdBreak *point, GError **erro
 	return kd_target_result (target, kd_rsp_link_ask_ok (target->rsp, error));
 }
 
-static gboolean
-uses_kvm (const KdTarget *target)
-{
-	return g_strcmp0 (target->accel, "kvm") == 0;
-}
-
 /*
  * KVM's software breakpoint is written through the tables of the CPU that Hc names (7.2
  * kvm-all.c, kvm_insert_breakpoint): one that is in user mode or in a guest may have no such
@@ -45,9 +39,10 @@ kd_target_break_ask (KdTarget *target, gboolean insert, const KdBreak *point, GE
 
 	if (ask_once (target, insert, point, &why))
 		return TRUE;
-	for (unsigned cpu = 0; uses_kvm (target) && point->kind == KD_BREAK_SOFTWARE &&
-			       g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE) &&
-			       cpu < target->threads->len;
+	for (unsigned cpu = 0;
+		kd_target_has_accel (target, "kvm") && point->kind == KD_BREAK_SOFTWARE &&
+		g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_REMOTE) &&
+		cpu < target->threads->len;
 		cpu++)
 		if (kd_target_name_cpu (target, cpu, NULL) &&
 			ask_once (target, insert, point, NULL))
@@ -97,7 +92,7 @@ check (const KdTarget *target, const KdBreak *point, GError **error)
 static gboolean
 insert (KdTarget *target, KdBreak *point, GError **error)
 {
-	gboolean chosen = point->kind == KD_BREAK_SOFTWARE && uses_kvm (target);
+	gboolean chosen = point->kind == KD_BREAK_SOFTWARE && kd_target_has_accel (target, "kvm");
 
 	if (chosen) {
 		point->kind = KD_BREAK_HARDWARE;
@@ -112,7 +107,7 @@ insert (KdTarget *target, KdBreak *point, GError **error)
 	if (chosen)
 		g_prefix_error (error, "KVM has no breakpoint register left, and memory takes no "
 				       "instruction there: ");
-	else if (uses_kvm (target))
+	else if (kd_target_has_accel (target, "kvm"))
 		g_prefix_error (error, "KVM has no register left for it, or none that does this: ");
 	return FALSE;
 }
@@ -294,7 +289,7 @@ kd_target_breaks_judge (KdTarget *target)
 
 	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL))
 		return;
-	if (target->stop.reason == KD_STOP_WATCHPOINT && uses_kvm (target) &&
+	if (target->stop.reason == KD_STOP_WATCHPOINT && kd_target_has_accel (target, "kvm") &&
 		target->arch->watch_before) {
 		target->watch_cpu = (int)cpu;
 		target->watch_pc = pc;

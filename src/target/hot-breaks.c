@@ -24,17 +24,21 @@ break_of (KdTarget *target, int number)
 }
 
 gboolean
+kd_target_has_hot_breaks (const KdTarget *target)
+{
+	return target->arch->self_load && target->arch->trivial_insn &&
+	       kd_target_has_accel (target, "tcg") && target->ram->len;
+}
+
+void
 kd_target_break_set_hot (KdTarget *target, int number, uint64_t pa)
 {
-	const KdArch *arch = target->arch;
 	KdBreak *point = break_of (target, number);
 
-	if (!point || point->kind != KD_BREAK_SOFTWARE || !arch->self_load || !arch->trivial_insn ||
-		g_strcmp0 (target->accel, "tcg") != 0 || target->ram->len == 0)
-		return FALSE;
+	if (!point || point->kind != KD_BREAK_SOFTWARE || !kd_target_has_hot_breaks (target))
+		return;
 	point->hot = TRUE;
 	point->pa = pa;
-	return TRUE;
 }
 
 /* What the stub is asked for the load at `point`. */

@@ -74,15 +74,15 @@ find_hva (KdTarget *target, uint64_t pa, uint64_t *ret_hva)
 }
 
 /* Asked of QMP, or of the monitor that the stub itself has. */
-static void
-find_ram (KdTarget *target)
+void
+kd_target_find_ram (KdTarget *target)
 {
 	g_autofree char *text = kd_target_hmp (target, "info mtree -f", NULL);
 
-	if (!text)
-		return;
-	g_array_unref (target->ram);
-	target->ram = kd_mtree_parse (text);
+	g_clear_pointer (&target->ram, g_array_unref);
+	g_clear_pointer (&target->ranges, g_array_unref);
+	target->ram = text ? kd_mtree_parse (text) : kd_ram_map_new();
+	target->ranges = g_array_new (FALSE, FALSE, sizeof (KdRamRange));
 	for (guint i = 0; i < target->ram->len; i++) {
 		KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
 		KdRamRange range = {block->pa, block->size, block->name};
@@ -505,9 +505,6 @@ kd_target_memory_init (KdTarget *target, gboolean no_direct)
 	target->pages = g_hash_table_new_full (g_int64_hash, g_int64_equal, g_free, g_free);
 	target->tlb = g_new0 (KdTlbEntry, KD_TLB_SIZE);
 	kd_target_memory_forget (target);
-	target->ram = kd_ram_map_new();
-	target->ranges = g_array_new (FALSE, FALSE, sizeof (KdRamRange));
-	find_ram (target);
 	why = no_direct ? "switched off by --no-direct" : try_direct (target, &owned);
 	if (!why && !agrees_with_stub (target)) {
 		why = "what is read directly is not what the stub shows: is this the monitor of "

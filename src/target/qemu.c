@@ -299,6 +299,12 @@ learn_qemu (KdTarget *target)
 	}
 }
 
+gboolean
+kd_target_has_accel (const KdTarget *target, const char *name)
+{
+	return g_strcmp0 (target->accel, name) == 0;
+}
+
 /* What the stub's own monitor says: where there is no other, or to know it by. */
 static void
 query_stub (KdTarget *target)
@@ -316,14 +322,13 @@ query_stub (KdTarget *target)
 static gboolean
 is_same_qemu (KdTarget *target)
 {
-	g_autofree char *mtree = kd_target_hmp (target, "info mtree -f", NULL);
-	g_autoptr (GArray) ram = mtree ? kd_mtree_parse (mtree) : NULL;
 	g_autofree char *question = NULL, *ours = NULL, *theirs = NULL;
 	uint64_t hva, other;
 
-	if (!ram || ram->len == 0)
+	if (target->ram->len == 0)
 		return TRUE;
-	question = g_strdup_printf ("gpa2hva 0x%" PRIx64, g_array_index (ram, KdRamBlock, 0).pa);
+	question = g_strdup_printf (
+		"gpa2hva 0x%" PRIx64, g_array_index (target->ram, KdRamBlock, 0).pa);
 	ours = kd_target_hmp (target, question, NULL);
 	theirs = kd_rsp_link_monitor (target->rsp, question, NULL);
 	/* One that does not tell is not known to be another. */
@@ -356,6 +361,7 @@ check_monitor (KdTarget *target, const char *named, GError **error)
 		target->pid);
 	target->pid = 0;
 	learn_qemu (target);
+	kd_target_find_ram (target);
 	return TRUE;
 }
 
@@ -465,6 +471,7 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	if (!options->timeout_ms)
 		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);
+	kd_target_find_ram (target);
 	if (!check_monitor (target, options->qmp, error)) {
 		abandon (target);
 		return NULL;

@@ -236,7 +236,6 @@ fetch_many (KdTarget *target, unsigned cpu, GError **error)
 	return TRUE;
 }
 
-/* After the second of one CPU more will be asked for. */
 /*
  * QEMU's `p` and `P` do not ask KVM what the CPU has now, only `g` does (7.2 gdbstub.c,
  * handle_get_reg, handle_read_all_regs): without it they speak of an earlier stop. Once a stop.
@@ -244,13 +243,14 @@ fetch_many (KdTarget *target, unsigned cpu, GError **error)
 static void
 sync_kvm (KdTarget *target, unsigned cpu)
 {
-	if (g_strcmp0 (target->accel, "kvm") != 0 ||
+	if (!kd_target_has_accel (target, "kvm") ||
 		target->regs[cpu].synced_at == target->generation)
 		return;
 	target->regs[cpu].synced_at = target->generation;
 	fetch_many (target, cpu, NULL);
 }
 
+/* After the second of one CPU more will be asked for. */
 static gboolean
 worth_many (const KdTarget *target, unsigned cpu, const KdRegDesc *desc)
 {

@@ -304,7 +304,7 @@ kd_target_name_cpu (KdTarget *target, unsigned cpu, GError **error)
 static gboolean
 steps_off (const KdTarget *target)
 {
-	return target->breaks->len == 0 || g_strcmp0 (target->accel, "tcg") == 0;
+	return target->breaks->len == 0 || kd_target_has_accel (target, "tcg");
 }
 
 /* KVM cannot stop timers, and holds interrupts off on some CPUs only. */
@@ -314,7 +314,7 @@ kd_target_learn_stepping (KdTarget *target)
 	KdRspAnswer answer;
 
 	target->step_bits = SSTEP_ENABLE | SSTEP_NO_IRQ | SSTEP_NO_TIMER;
-	if (g_strcmp0 (target->accel, "kvm") == 0 &&
+	if (kd_target_has_accel (target, "kvm") &&
 		kd_rsp_request_qemu_sstepbits (kd_rsp_link_request (target->rsp),
 			kd_rsp_link_features (target->rsp), NULL) &&
 		kd_rsp_link_ask (target->rsp, &answer, NULL))
@@ -419,21 +419,15 @@ step (KdTarget *target, unsigned cpu, GError **error)
 	return ok;
 }
 
-gboolean
-kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+/*
+ * Where CPUs come to breakpoints at once QEMU now and then stops what is resumed next before it has
+ * executed anything.
+ */
+static gboolean
+step_for_sure (KdTarget *target, unsigned cpu, GError **error)
 {
 	g_autoptr (GByteArray) before = g_byte_array_new(), after = g_byte_array_new();
-	gboolean ran = target->ran && target->breaks->len;
 
-	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
-		return FALSE;
-	target->ran = target->step_others;
-	if (!ran)
-		return step (target, cpu, error);
-	/*
-	 * Where CPUs come to breakpoints at once QEMU now and then stops what is resumed next
-	 * before it has executed anything.
-	 */
 	if (!kd_target_reg_get_all (target, cpu, before, error))
 		return FALSE;
 	for (unsigned tries = 0; tries < target->threads->len; tries++) {
@@ -447,6 +441,17 @@ kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 			break;
 	}
 	return TRUE;
+}
+
+gboolean
+kd_target_step (KdTarget *target, unsigned cpu, GError **error)
+{
+	gboolean ran = target->ran && target->breaks->len;
+
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
+		return FALSE;
+	target->ran = target->step_others;
+	return ran ? step_for_sure (target, cpu, error) : step (target, cpu, error);
 }
 
 /* The PC after one step and the next step in one write: one round trip for both. */

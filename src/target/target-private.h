@@ -114,6 +114,8 @@ void kd_target_learn_stepping (KdTarget *target);
 gboolean kd_target_name_cpu (KdTarget *target, unsigned cpu, GError **error);
 
 /* --- qemu.c --- */
+/* `name`: "tcg" or "kvm"; FALSE also where nobody has told. */
+gboolean kd_target_has_accel (const KdTarget *target, const char *name);
 /* The monitor, connected; NULL: there is none, or it serves somebody else. Release it after use. */
 KdQmpLink *kd_target_qmp_get (KdTarget *target, GError **error);
 void kd_target_qmp_release (KdTarget *target);
@@ -128,6 +130,9 @@ gboolean kd_target_pc_parse (
 	KdTarget *target, const KdRspAnswer *answer, uint64_t *ret_pc, GError **error);
 
 /* --- memory.c --- */
+/* Asks the monitor, QMP's or the stub's, where the RAM is. */
+void kd_target_find_ram (KdTarget *target);
+/* RAM has been found. */
 void kd_target_memory_init (KdTarget *target, gboolean no_direct);
 void kd_target_memory_forget (KdTarget *target);
 void kd_target_memory_clear (KdTarget *target);

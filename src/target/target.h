@@ -285,12 +285,14 @@ typedef struct {
 int kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_t len,
 	const char *text, GError **error);
 gboolean kd_target_break_delete (KdTarget *target, int number, GError **error);
+/* This machine has such as kd_target_break_set_hot() makes. */
+gboolean kd_target_has_hot_breaks (const KdTarget *target);
 /*
  * Of a breakpoint whose hits are filtered, at kernel code that nobody writes without having read it
  * first, at physical address `pa`: hits may be had in a way that costs less, at which other code is
- * in its place while the machine runs. FALSE: not on this machine.
+ * in its place while the machine runs.
  */
-gboolean kd_target_break_set_hot (KdTarget *target, int number, uint64_t pa);
+void kd_target_break_set_hot (KdTarget *target, int number, uint64_t pa);
 /*
  * Asked when a breakpoint or watchpoint has stopped the machine, before anybody is told: TRUE, and
  * the machine goes on as if nothing had been, or stays stopped where kd_target_stop() is what

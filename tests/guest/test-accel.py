@@ -238,14 +238,20 @@ def hit_patched(inner):
     inner.text("detach")
 
 
-def hit_in_memory(inner):
-    """Without a register left: an instruction in memory, gone on from, and gone in the end."""
-    inner.attach()
+def break_in_memory(inner):
+    """What memory has before, and the row of a breakpoint for which no register is left."""
     before = inner.call("mem", SHOW, "16")["bytes"]
     for name in ("vfs_fsync", "vfs_mkdir", "vfs_rename", "vfs_rmdir", "vfs_link", "vfs_unlink"):
         inner.kvmdbg.run("break", "-H", name)
     row = inner.call("break", SHOW)
     expect_equal(row["kind"], "breakpoint", "kind")
+    return before, row
+
+
+def hit_in_memory(inner):
+    """Without a register left: an instruction in memory, gone on from, and gone in the end."""
+    inner.attach()
+    before, row = break_in_memory(inner)
     with inner.meanwhile(CAT):
         inner.hit(row["number"], SHOW)
         inner.text("cont")
@@ -276,10 +282,7 @@ def rules(inner):
 def left_behind(inner):
     """A daemon that dies: what it had put into registers and into memory is gone with the next attach."""
     inner.attach()
-    before = inner.call("mem", SHOW, "16")["bytes"]
-    for name in ("vfs_fsync", "vfs_mkdir", "vfs_rename", "vfs_rmdir", "vfs_link", "vfs_unlink"):
-        inner.kvmdbg.run("break", "-H", name)
-    expect_equal(inner.call("break", SHOW)["kind"], "breakpoint", "kind")
+    before, _ = break_in_memory(inner)
     for pid in inner.kvmdbg.processes():
         os.kill(pid, signal.SIGKILL)
     inner.attach()

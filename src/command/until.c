@@ -34,7 +34,7 @@ typedef struct {
 	KdSession *session;
 	KdStepper *stepper;
 	unsigned cpu;
-	gboolean has_el, vector, eret;
+	gboolean has_el, vector, eret, alone; /* alone: the other CPUs are held */
 	uint64_t el, max, last;
 	const char *expr;
 	int timeout_ms;
@@ -98,7 +98,8 @@ step_until (Until *until, GError **error)
 		}
 	}
 	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
-		"not there after %" PRIu64 " steps (--max says how many)", until->max);
+		"not there after %" PRIu64 " steps (--max says how many%s)", until->max,
+		until->alone ? "; the other CPUs are held, --others lets them run" : "");
 	return FALSE;
 }
 
@@ -221,6 +222,8 @@ check_args (const KdArgs *given, Until *until, GError **error)
 	until->has_el = kd_args_uint (given, "el", &until->el);
 	until->vector = kd_args_flag (given, "vector");
 	until->eret = kd_args_flag (given, "eret");
+	until->alone =
+		!kd_args_flag (given, "others") && kd_target_nr_cpus (until->session->target) > 1;
 	until->expr = kd_args_string (given, "expr");
 	until->max = MAX_DEFAULT;
 	until->last = LAST_DEFAULT;

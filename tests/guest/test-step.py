@@ -5,6 +5,7 @@
 Witnesses are the registers of each stop, kvmdbg's own stack before a function returns, and gdb's view of the code.
 """
 
+import json
 import pathlib
 import re
 import sys
@@ -138,9 +139,17 @@ def conditions(host):
     done = host.run("until", "--max", 200, f"$pc != {pc:#x} && $pc != 0")
     expect_equal(done["count"], 1, "count")
     expect(number(done["steps"][-1]["pc"]) != pc, f"{done}")
-    vector = host.run("until", "--vector", "--irq", *(["--others"] if arm else []), "--max", 200000)["steps"][-1]
-    expect(vector["vector"] and re.search(r"vec" if arm else r"^asm_", vector["symbol"] or ""), f"{vector}")
-    back = host.run("until", "--eret", "--irq", "--last", 2, "--max", 100000)
+    for _ in range(3):
+        vector = host.run("until", "--vector", "--irq", *(["--others"] if arm else []), "--max", 200000)["steps"][-1]
+        expect(vector["vector"] and re.search(r"vec" if arm else r"^asm_", vector["symbol"] or ""), f"{vector}")
+        done = host.kvmdbg.run("--json", "until", "--eret", "--irq", "--last", 2, "--max", 100000, "--cpu", host.cpu)
+        if done.status == 0:
+            break
+        # A CPU that is held in the middle of an update of the clock is waited for without end.
+        expect("--others lets them run" in done.err, str(done))
+        host.kvmdbg.text("until", "kvm_vcpu_ioctl", "--cpu", host.cpu)
+    expect(done.status == 0, str(done))
+    back = json.loads(done.out)
     expect(re.match(r"eret|iret|sysret", back["steps"][0]["insn"]), f"{back}")
     expect(host.kvmdbg.text("print", reg), "a register")
 
@@ -149,7 +158,7 @@ def refusals(host):
     """Each says what is wrong, and leaves a stopped machine that goes on."""
     cpu = ("--cpu", host.cpu)
     host.kvmdbg.text("until", "kvm_vcpu_ioctl", *cpu)
-    host.kvmdbg.refused(1, "not there after 50 steps", "until", "$sp == 0", "--max", 50, *cpu)
+    host.kvmdbg.refused(1, "not there after 50 steps.*--others", "until", "$sp == 0", "--max", 50, *cpu)
     host.kvmdbg.refused(1, "no_such_symbol", "until", "no_such_symbol == 1", *cpu)
     host.kvmdbg.refused(1, "by zero", "until", "1 / ($sp - $sp)", *cpu)
     host.kvmdbg.refused(1, "address|memory|mapped", "until", "*(int *)8 == 1", *cpu)

@@ -116,6 +116,18 @@ def on_machine(make, *args):
         host.close()
 
 
+def left_behind(kvmdbg):
+    """What a case that failed leaves, told; the machine is stopped and without breakpoints for the next one."""
+    said = []
+    for words in (("status",), ("breaks",), ("stop",), ("delete", "--all"), ("status",), ("bt", "-a")) if kvmdbg else ():
+        try:
+            done = kvmdbg.run(*words, timeout=20)
+        except Failure as error:
+            return [*said, str(error)]
+        said += [f"> {' '.join(words)}: {done.status}", *(done.out + done.err).splitlines()[:40]]
+    return said
+
+
 class Tap:
     """Runs cases one after the other and says how each ended."""
 
@@ -135,6 +147,7 @@ class Tap:
             self.failed += 1
             print(f"not ok {self.count} - {name}")
             lines = [str(error)] if isinstance(error, Failure) else traceback.format_exc().splitlines()
+            lines += left_behind(getattr(next(iter(args), None), "kvmdbg", None))
             for line in "\n".join(lines).splitlines():
                 print(f"# {line}")
             passed = False

@@ -393,6 +393,9 @@ struct KdArch {
 	 * so that writing registers does the same. NULL: not known.
 	 */
 	gboolean (*trivial_insn) (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn);
+	/* TRUE: one step of the instruction at the start of `code` may leave the CPU in front of
+	 * it, with a part of its work done. NULL: there are no such. */
+	gboolean (*repeats) (const uint8_t code[KD_TRIVIAL_INSN_MAX]);
 	/* An instruction of that many bytes that only reads itself, and keeps nothing; NULL: none
 	 * is as short as what functions begin with. */
 	const uint8_t *self_load;

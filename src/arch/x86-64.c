@@ -183,6 +183,25 @@ trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
 	       (code[prefix + 2] >> 3 & 7) == 0 && mod != 3 && (mod != 0 || rm != 4);
 }
 
+/* A string instruction with REP or REPNE. */
+static gboolean
+repeats (const uint8_t code[KD_TRIVIAL_INSN_MAX])
+{
+	static const char prefixes[] = "\x26\x2e\x36\x3e\x64\x65\x66\x67\xf2\xf3";
+	gboolean rep = FALSE;
+	unsigned i;
+
+	for (i = 0; i < KD_TRIVIAL_INSN_MAX - 1; i++) {
+		gboolean is_rex = (code[i] & 0xf0) == 0x40;
+
+		if (!is_rex && !(code[i] && strchr (prefixes, code[i])))
+			break;
+		rep = rep || (code[i] & 0xfe) == 0xf2;
+	}
+	return rep && ((code[i] & 0xfc) == 0xa4 || (code[i] >= 0xaa && code[i] <= 0xaf) ||
+			      (code[i] & 0xfc) == 0x6c);
+}
+
 static const char *const step_regs[] = {
 	"cr0", "cr3", "cr4", "cr8", "efer", "fs_base", "gs_base", "k_gs_base", "cs", "ss", NULL};
 
@@ -317,6 +336,7 @@ const KdArch kd_arch_x86_64 = {
 	.vectors = &vectors,
 	.thunk_reg = thunk_reg,
 	.trivial_insn = trivial_insn,
+	.repeats = repeats,
 	.step_regs = step_regs,
 	.step_fields = step_fields,
 	.insn_words = insn_words,

@@ -13,6 +13,7 @@
 #define SSTEP_NO_TIMER 4
 /* A step takes a tenth of a millisecond; after this the CPU is asked whether it does anything. */
 #define STEP_SLOW_US (500 * 1000)
+#define STEP_TRIES 3
 
 gboolean
 kd_target_result (KdTarget *target, gboolean ok)
@@ -184,10 +185,8 @@ resume (KdTarget *target, char action, int cpu, const KdRspRequest *first, GErro
 	}
 	target->interrupting = FALSE;
 	target->stepping = action == 's';
-	if (action == 'c') {
+	if (action == 'c')
 		target->running_cpu = cpu;
-		target->ran = TRUE;
-	}
 	if (!kd_rsp_link_resume (target->rsp, first, error))
 		return kd_target_result (target, FALSE);
 	target->state = KD_TARGET_RUNNING;
@@ -420,89 +419,85 @@ step (KdTarget *target, unsigned cpu, GError **error)
 }
 
 /*
- * Where CPUs come to breakpoints at once QEMU now and then stops what is resumed next before it has
- * executed anything. The breakpoints may be gone by then.
+ * TRUE: a step that leaves the CPU at `pc`, where it was before, has not executed anything: QEMU
+ * ends it so when an exit is asked of the CPU as it begins (7.2 cpu-exec.c, cpu_tb_exec), for an
+ * interrupt that is held off, say. What jumps to itself is stepped twice for that.
  */
 static gboolean
-step_for_sure (KdTarget *target, unsigned cpu, GError **error)
+is_nothing (KdTarget *target, unsigned cpu, uint64_t pc)
 {
-	g_autoptr (GByteArray) before = g_byte_array_new(), after = g_byte_array_new();
+	uint8_t code[KD_TRIVIAL_INSN_MAX];
 
-	if (!kd_target_reg_get_all (target, cpu, before, NULL))
-		return step (target, cpu, error);
-	for (unsigned tries = 0; tries < target->threads->len; tries++) {
-		if (!step (target, cpu, error))
-			return FALSE;
-		g_byte_array_set_size (after, 0);
-		if (target->stop.reason != KD_STOP_STEP ||
-			!kd_target_reg_get_all (target, cpu, after, NULL) ||
-			after->len != before->len ||
-			memcmp (after->data, before->data, before->len) != 0)
-			break;
-	}
-	return TRUE;
+	return !target->arch->repeats ||
+	       !kd_target_read_cpu (target, cpu, pc, code, sizeof code, NULL) ||
+	       !target->arch->repeats (code);
 }
 
 gboolean
 kd_target_step (KdTarget *target, unsigned cpu, GError **error)
 {
-	gboolean ran = target->ran;
+	uint64_t before, pc;
 
-	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
+	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error) ||
+		!kd_target_reg_get (target, cpu, target->arch->pc, &before, error))
 		return FALSE;
-	target->ran = target->step_others;
-	return ran ? step_for_sure (target, cpu, error) : step (target, cpu, error);
+	for (unsigned tries = 0; tries < STEP_TRIES; tries++)
+		if (!step (target, cpu, error))
+			return FALSE;
+		else if (target->stop.reason != KD_STOP_STEP ||
+			 !kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL) ||
+			 pc != before || !is_nothing (target, cpu, pc))
+			break;
+	return TRUE;
 }
 
 /* The PC after one step and the next step in one write: one round trip for both. */
 static gboolean
 read_pc_and_step (
-	KdTarget *target, unsigned cpu, KdRspRequest *request, GArray *pcs, GError **error)
+	KdTarget *target, unsigned cpu, KdRspRequest *request, uint64_t *ret_pc, GError **error)
 {
 	KdRspAnswer answer;
-	uint64_t pc;
 	gboolean ok;
 
 	if (!kd_target_pc_request (target, request, error) ||
 		!resume (target, 's', (int)cpu, request, error))
 		return FALSE;
 	ok = kd_rsp_link_answer (target->rsp, &answer, error) &&
-	     kd_target_pc_parse (target, &answer, &pc, error);
-	if (ok)
-		g_array_append_val (pcs, pc);
+	     kd_target_pc_parse (target, &answer, ret_pc, error);
 	return end_step (target, cpu, ok ? error : NULL) && ok;
-}
-
-static gboolean
-read_pc (KdTarget *target, unsigned cpu, GArray *pcs, GError **error)
-{
-	uint64_t pc;
-
-	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
-		return FALSE;
-	g_array_append_val (pcs, pc);
-	return TRUE;
 }
 
 gboolean
 kd_target_steps (KdTarget *target, unsigned cpu, uint64_t count, GArray *pcs, GError **error)
 {
 	g_auto (KdRspRequest) request = {0};
+	gboolean ok = kd_target_step (target, cpu, error), again = FALSE;
+	uint64_t pc = 0, last = 0;
 
 	kd_rsp_request_init (&request);
-	if (!kd_target_step (target, cpu, error))
-		return FALSE;
 	/* A watchpoint on the way ends it, as it would end a run. */
-	for (; count > 1 && target->stop.reason == KD_STOP_STEP; count--) {
+	while (ok && count > 1 && target->stop.reason == KD_STOP_STEP) {
 		if (kd_rsp_link_is_pipelined (target->rsp) && target->hg_cpu == (int)cpu &&
-			steps_off (target) && !lets_irqs_in (target)) {
-			if (!read_pc_and_step (target, cpu, &request, pcs, error))
-				return FALSE;
-		} else if (!read_pc (target, cpu, pcs, error) ||
-			   !kd_target_step (target, cpu, error))
-			return FALSE;
+			steps_off (target) && !lets_irqs_in (target))
+			ok = read_pc_and_step (target, cpu, &request, &pc, error);
+		else
+			ok = kd_target_reg_get (target, cpu, target->arch->pc, &pc, error) &&
+			     kd_target_step (target, cpu, error);
+		again = ok && !again && pcs->len && pc == last && is_nothing (target, cpu, pc);
+		if (!ok || again)
+			continue;
+		g_array_append_val (pcs, pc);
+		last = pc;
+		count--;
 	}
-	return read_pc (target, cpu, pcs, error);
+	ok = ok && kd_target_reg_get (target, cpu, target->arch->pc, &pc, error);
+	if (ok && !again && pcs->len && pc == last && target->stop.reason == KD_STOP_STEP &&
+		is_nothing (target, cpu, pc))
+		ok = kd_target_step (target, cpu, error) &&
+		     kd_target_reg_get (target, cpu, target->arch->pc, &pc, error);
+	if (ok)
+		g_array_append_val (pcs, pc);
+	return ok;
 }
 
 /* --- running --- */
@@ -530,15 +525,18 @@ skip_trivial (KdTarget *target, unsigned cpu, uint64_t pc)
 	       kd_target_reg_put (target, cpu, target->arch->pc, pc + insn.size, NULL);
 }
 
-/* CPUs that stand on a breakpoint of ours are moved off it: QEMU would report it again at once. */
+/*
+ * CPUs that stand on a breakpoint of ours are moved off it: QEMU would report it again at once.
+ * `only`: of the one that is to run; -1 all.
+ */
 static gboolean
-step_off_breaks (KdTarget *target, GError **error)
+step_off_breaks (KdTarget *target, int only, GError **error)
 {
-	for (unsigned cpu = 0; cpu < target->threads->len; cpu++) {
+	for (unsigned cpu = 0; target->breaks->len && cpu < target->threads->len; cpu++) {
 		g_autoptr (GError) why = NULL;
 		uint64_t pc;
 
-		if (target->regs[cpu].untold)
+		if (target->regs[cpu].untold || (only >= 0 && (int)cpu != only))
 			continue;
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 			return FALSE;
@@ -569,20 +567,16 @@ run (KdTarget *target, int cpu, GError **error)
 gboolean
 kd_target_cont (KdTarget *target, GError **error)
 {
-	if (!kd_target_check_stopped (target, error))
-		return FALSE;
-	if (target->breaks->len && !step_off_breaks (target, error))
-		return FALSE;
-	return run (target, -1, error);
+	return kd_target_check_stopped (target, error) && step_off_breaks (target, -1, error) &&
+	       run (target, -1, error);
 }
 
 gboolean
 kd_target_cont_cpu (KdTarget *target, unsigned cpu, GError **error)
 {
-	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error) ||
-		(target->breaks->len && !step_off_breaks (target, error)))
-		return FALSE;
-	return run (target, (int)cpu, error);
+	return kd_target_check_cpu (target, cpu, error) &&
+	       kd_target_check_stopped (target, error) &&
+	       step_off_breaks (target, (int)cpu, error) && run (target, (int)cpu, error);
 }
 
 gboolean

@@ -70,7 +70,6 @@ struct KdTarget {
 	gboolean was_running;  /* before the attach: leave it so */
 	gboolean interrupting; /* a stop we asked for is on its way */
 	gboolean stepping;
-	gboolean ran;                          /* since the last step */
 	guint step_bits;                       /* of Qqemu.sstep, what this QEMU can */
 	gboolean step_interrupts, step_others; /* as kd_target_set_stepping() was told */
 	gboolean stop_unfinished;              /* the stop's reason has not been looked into */

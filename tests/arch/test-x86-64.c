@@ -570,6 +570,7 @@ static const struct {
 	const char *name;
 	uint8_t code[KD_TRIVIAL_INSN_MAX];
 	unsigned size; /* 0: none */
+	gboolean repeats;
 } trivial[] = {
 	{"ftrace's nop", {0x0f, 0x1f, 0x44, 0x00, 0x00, 0x55}, 5},
 	{"of an ENDBR", {0x66, 0x0f, 0x1f, 0x00, 0xe8}, 4},
@@ -580,6 +581,13 @@ static const struct {
 	{"endbr64", {0xf3, 0x0f, 0x1e, 0xfa}, 0},
 	{"0F 1F /1", {0x0f, 0x1f, 0x48, 0x00}, 0},
 	{"0F 18", {0x0f, 0x18, 0x44, 0x00, 0x00}, 0},
+	{"rep movsb", {0xf3, 0xa4, 0xc3}, 0, TRUE},
+	{"rep stosq", {0xf3, 0x48, 0xab}, 0, TRUE},
+	{"es repne scasb", {0x26, 0xf2, 0xae}, 0, TRUE},
+	{"rep insb", {0xf3, 0x6c}, 0, TRUE},
+	{"movsb", {0xa4, 0xf3}, 0},
+	{"pause", {0xf3, 0x90}, 0},
+	{"prefixes only", {0xf3, 0xf3, 0xf3, 0xf3, 0xf3, 0xf3, 0xf3, 0xf3}, 0},
 };
 
 static void
@@ -591,6 +599,7 @@ test_trivial (void)
 
 		g_test_message ("%s", trivial[i].name);
 		g_assert_cmpint (is, ==, trivial[i].size != 0);
+		g_assert_cmpint (kd_arch_x86_64.repeats (trivial[i].code), ==, trivial[i].repeats);
 		if (!is)
 			continue;
 		g_assert_cmpuint (insn.size, ==, trivial[i].size);

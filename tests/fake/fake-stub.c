@@ -34,7 +34,7 @@ struct FakeStub {
 	gboolean phys, running, stepping[NR_CPUS];
 	unsigned stray_bytes;
 	/* The thread's own. */
-	unsigned general, control;
+	unsigned general, control, nr_steps;
 	gboolean xml_read;
 	uint64_t regs[NR_CPUS][NR_REGS];
 };
@@ -165,7 +165,8 @@ resume (FakeStub *stub, const char *request)
 		/* QEMU makes the CPU that trapped the one of Hg. */
 		stub->general = stub->control = cpu;
 		stub->stepping[cpu] = FALSE;
-		stub->regs[stub->general][2] += 4;
+		if (!stub->script.lazy || ++stub->nr_steps % 2 == 0)
+			stub->regs[stub->general][2] += 4;
 		return g_strdup_printf ("T05thread:p01.0%u;", stub->general + 1);
 	}
 	/* CPU 1 gets two instructions far. */

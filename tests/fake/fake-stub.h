@@ -20,6 +20,7 @@ typedef struct {
 	gboolean p_needs_xml;  /* QEMU 7.2: `p` is empty until target.xml was read */
 	gboolean drops_writes; /* `P` is OK and changes nothing */
 	gboolean sleeps;       /* CPU 1 is in WFI: its steps do not end */
+	gboolean lazy;         /* every second step ends before the CPU executes anything */
 	const char *run_stop;  /* the stop that ends vCont;c; NULL: runs until interrupted */
 } FakeScript;
 

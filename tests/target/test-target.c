@@ -265,12 +265,18 @@ test_step (void)
 	g_assert_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_NOT_FOUND);
 }
 
+static const FakeScript steps[] = {
+	{.name = "pipelined"},
+	{.name = "one-by-one", .at = "qqemu.", .answer = ""},
+	{.name = "lazy", .lazy = TRUE},
+	{.name = "lazy-one-by-one", .lazy = TRUE, .at = "qqemu.", .answer = ""},
+};
+
+/* As many as were asked for, each of them made. */
 static void
 test_steps (gconstpointer data)
 {
-	const FakeScript script = {
-		.name = "steps", .at = GPOINTER_TO_INT (data) ? NULL : "qqemu.", .answer = ""};
-	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (FakeStub) stub = fake_stub_new (data);
 	g_autoptr (KdTarget) target = open_ok (stub);
 	g_autoptr (GArray) pcs = g_array_new (FALSE, FALSE, sizeof (uint64_t));
 	g_autoptr (GError) error = NULL;
@@ -284,6 +290,26 @@ test_steps (gconstpointer data)
 	g_assert_cmpint (kd_target_last_stop (target)->reason, ==, KD_STOP_STEP);
 	g_assert_cmphex (reg (target, 0, "x0"), ==, fake_reg (0, 0));
 	assert_polite (stub);
+}
+
+/* Of CPUs that stand on breakpoints only the one that is to run is moved off it. */
+static void
+test_run_alone (void)
+{
+	const FakeScript script = {.name = "alone"};
+	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (KdTarget) target = open_ok (stub);
+	g_autoptr (GError) error = NULL;
+
+	for (unsigned cpu = 0; cpu < 2; cpu++)
+		g_assert_cmpint (kd_target_break_insert (target, KD_BREAK_SOFTWARE,
+					 reg (target, cpu, "pc"), 0, "a", &error),
+			>, 0);
+	g_assert_true (kd_target_cont_cpu (target, 0, &error));
+	g_assert_no_error (error);
+	g_assert_cmpuint (fake_stub_count (stub, "vCont;s:p1.1"), ==, 1);
+	g_assert_cmpuint (fake_stub_count (stub, "vCont;s:p1.2"), ==, 0);
+	g_assert_true (kd_target_stop (target, &error));
 }
 
 /* A CPU that sleeps: told soon, and nothing runs afterwards. */
@@ -575,8 +601,12 @@ main (int argc, char **argv)
 	g_test_add_func ("/target/registers/names-and-cache", test_registers);
 	g_test_add_func ("/target/registers/dropped-write", test_dropped_write);
 	g_test_add_func ("/target/run/step", test_step);
-	g_test_add_data_func ("/target/steps", GINT_TO_POINTER (TRUE), test_steps);
-	g_test_add_data_func ("/target/steps-no-qemu", GINT_TO_POINTER (FALSE), test_steps);
+	for (size_t i = 0; i < G_N_ELEMENTS (steps); i++) {
+		g_autofree char *name = g_strconcat ("/target/steps/", steps[i].name, NULL);
+
+		g_test_add_data_func (name, &steps[i], test_steps);
+	}
+	g_test_add_func ("/target/run/alone", test_run_alone);
 	g_test_add_func ("/target/step-asleep", test_step_asleep);
 	g_test_add_func ("/target/run/cont-and-stop", test_run);
 	g_test_add_func ("/target/run/cancel", test_cancel);

@@ -262,29 +262,38 @@ hyp_name (const char *name)
 	return g_str_has_prefix (name, "__kvm_nvhe_") ? name + strlen ("__kvm_nvhe_") : name;
 }
 
-/* Goes on with what __guest_enter saved of the code that called it. */
+/* Goes on with the code that called __guest_enter, whose registers `next` has. */
 static int
-step_guest_enter_caller (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
+step_guest_enter_return (
+	KdUnwind *unwind, const KdUnwindFrame *from, KdHow how, KdUnwindFrame *next)
 {
 	KdUnwindFrame enter = *from;
 	const char *name =
 		from->regs.space == KD_SPACE_HYP ? "__kvm_nvhe___guest_enter" : "__guest_enter";
 	uint64_t lr;
 
-	if (!unwind->ops->saved_context (unwind->data, FALSE, &next->regs) ||
-		!kd_reg_set_get (&next->regs, LR, &lr) ||
+	if (!kd_reg_set_get (&next->regs, LR, &lr) ||
 		!unwind->ops->symbol (unwind->data, name, &enter.symbol))
 		return KD_STEP_NOT_MINE;
 	enter.has_symbol = TRUE;
 	kd_reg_set_forget (&next->regs, LR);
 	next->regs.pc = kd_unwind_strip (unwind, lr);
 	next->regs.live = FALSE;
-	next->how = KD_HOW_PT_REGS;
+	next->how = how;
 	kd_unwind_name (unwind, next);
 	if (!next->has_symbol)
 		return KD_STEP_NOT_MINE;
 	kd_unwind_prove (unwind, &enter, next);
 	return KD_STEP_NEXT;
+}
+
+/* With what __guest_enter saved. */
+static int
+step_guest_enter_caller (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
+{
+	return unwind->ops->saved_context (unwind->data, FALSE, &next->regs)
+		       ? step_guest_enter_return (unwind, from, KD_HOW_PT_REGS, next)
+		       : KD_STEP_NOT_MINE;
 }
 
 /* An exception taken while the guest's vectors are in place and the CPU already is at EL2. */
@@ -354,7 +363,9 @@ hyp_start (KdUnwind *unwind, const KdUnwindFrame *from, const char **ret_name)
 	static const struct {
 		const char *label, *function;
 	} labels[] = {{"__skip_pauth_save", "__host_exit"},
-		{"__skip_pauth_restore", "__host_enter_restore_full"}};
+		{"__skip_pauth_restore", "__host_enter_restore_full"},
+		{"abort_guest_exit_start", "__guest_exit"},
+		{"abort_guest_exit_end", "__guest_exit"}};
 	const char *name = hyp_name (from->symbol.name);
 
 	*ret_name = name;
@@ -388,10 +399,13 @@ step_kvm (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
 		return code_has (unwind, start, pc, KD_ARM64_STORE, FP, LR, FALSE)
 			       ? step_guest_enter_caller (unwind, from, next)
 			       : KD_STEP_NOT_MINE;
-	if (strcmp (name, "__guest_exit") == 0 && from->regs.live)
-		return code_has (unwind, pc, end, KD_ARM64_LOAD, FP, LR, FALSE)
-			       ? step_guest_enter_caller (unwind, from, next)
-			       : KD_STEP_NOT_MINE;
+	if (strcmp (name, "__guest_exit") == 0 && from->regs.live) {
+		if (code_has (unwind, pc, end, KD_ARM64_LOAD, FP, LR, FALSE))
+			return step_guest_enter_caller (unwind, from, next);
+		/* They are back, and it returns in __guest_enter's place. */
+		next->regs = from->regs;
+		return step_guest_enter_return (unwind, from, KD_HOW_FP, next);
+	}
 	if (strcmp (name, "__kvm_hyp_vector") == 0)
 		return step_kvm_vector (unwind, from, start, next);
 	if (strcmp (name, "__bp_harden_hyp_vecs") == 0)

@@ -128,7 +128,8 @@ stuffed (KdUnwind *unwind, const KdUnwindFrame *from)
 }
 
 /*
- * Around the entry of a guest rbp is the guest's, though the rules count from it (since 6.9): the
+ * Around the entry of a guest the rules do not hold: rbp is the guest's, though they count from it
+ * (since 6.9), and code against speculation has variants of which the rules are of any (6.1). The
  * return address is the first above the stack pointer that a call of the function left, and what is
  * below it rbp as it was.
  */
@@ -197,7 +198,7 @@ by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 		return TRUE;
 	if (entry.kind != KD_ORC_CALL)
 		return FALSE;
-	if (entry.sp_reg == KD_ORC_REG_BP && by_entry (unwind, from, &next)) {
+	if (by_entry (unwind, from, &next)) {
 		*ret_next = next;
 		return TRUE;
 	}

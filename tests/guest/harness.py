@@ -119,12 +119,14 @@ def on_machine(make, *args):
 def left_behind(kvmdbg):
     """What a case that failed leaves, told; the machine is stopped and without breakpoints for the next one."""
     said = []
-    for words in (("status",), ("breaks",), ("stop",), ("delete", "--all"), ("status",), ("bt", "-a")) if kvmdbg else ():
+    asked = (("status",), ("breaks",), ("stop",), ("delete", "--all"), ("status",), ("bt", "-a"), ("log",))
+    for words in asked if kvmdbg else ():
         try:
             done = kvmdbg.run(*words, timeout=20)
         except Failure as error:
             return [*said, str(error)]
-        said += [f"> {' '.join(words)}: {done.status}", *(done.out + done.err).splitlines()[:40]]
+        lines = (done.out + done.err).splitlines()
+        said += [f"> {' '.join(words)}: {done.status}", *(lines[-20:] if words == ("log",) else lines[:40])]
     return said
 
 

@@ -26,6 +26,7 @@ GUESTS = "nested.vms=2 nested.vcpus=2 nested.idle=1"
 BOOT = ("arch_call_rest_init", "start_kernel", "__primary_switched", "x86_64_start_kernel", "x86_64_start_reservations")
 ENDS = ("user", "thread", "boot")
 TRACING = "/sys/kernel/tracing"
+WAY_STEPS = 160
 
 
 class Host:
@@ -95,6 +96,27 @@ def stops(host, count):
         time.sleep(host.random.random() * 0.05)
     print(f"# {dict(contexts)}; frames {dict(hows)}")
     return hows
+
+
+def guest_ways(host):
+    """Each instruction into a guest and out of it: registers are put away, and come back, one by one."""
+    # nVHE's way goes through the hypervisor's own entry first.
+    enter = {"nvhe": "kvm_arm_vcpu_enter_exit", "vhe": "__guest_enter"}.get(host.args.mode, "__svm_vcpu_run")
+    host.attach()
+    cpu = next((vcpu["cpu"] for vcpu in host.kvmdbg.call("vcpus") if vcpu["cpu"] >= 0), 0)
+    for where in (enter, "--exit"):
+        host.kvmdbg.text("until", where, "--cpu", cpu)
+        names = collections.Counter()
+        for _ in range(WAY_STEPS):
+            trace, = host.kvmdbg.call("bt", "--cpu", cpu)
+            check(trace, host.files)
+            names[trace["frames"][0]["symbol"]] += 1
+            if trace["context"] == "guest":
+                break
+            host.kvmdbg.text("step", "--cpu", cpu)
+        print(f"# {where}: {dict(names)}")
+        expect(len(names) > 1, f"{WAY_STEPS} steps are all in {names}")
+    host.detach()
 
 
 def all_tasks(host):
@@ -204,7 +226,8 @@ def plain(name):
     return name and name.partition(".")[0]
 
 
-CASES = [plain_stops, all_tasks, sleeping, *map(without_files, (plain_stops, all_tasks, sleeping)), function_stops,
+CASES = [plain_stops, guest_ways, all_tasks, sleeping,
+         *map(without_files, (plain_stops, guest_ways, all_tasks, sleeping)), function_stops,
          without_files(function_stops), function_graph_stops, without_files(function_graph_stops),
          function_graph_sleeping]
 

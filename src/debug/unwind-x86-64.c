@@ -164,19 +164,39 @@ by_entry (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *next)
 	return FALSE;
 }
 
-/* A thunk for indirect calls has no rule. It is a jump, or a return to an address it pushed. */
+/* TRUE: the instruction in front of `pc` is "mov %reg, (%rsp)". */
 static gboolean
-by_thunk (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
+has_put_target (KdUnwind *unwind, uint64_t pc)
+{
+	uint8_t code[4];
+
+	return unwind->ops->read (
+		       unwind->data, KD_SPACE_KERNEL, pc - sizeof code, code, sizeof code) &&
+	       (code[0] & 0xfb) == 0x48 && code[1] == 0x89 && (code[2] & 0xc7) == 0x04 &&
+	       code[3] == 0x24;
+}
+
+/*
+ * A thunk for indirect calls is a jump, or a return to an address that it puts in the place of a
+ * return address of its own. It has no rule until then, and one that takes that address for a
+ * caller's behind.
+ */
+static gboolean
+by_thunk (KdUnwind *unwind, const KdUnwindFrame *from, const KdOrcEntry *entry, KdRegSet *ret_next)
 {
 	const char *prefix = unwind->isa->arch->thunk_prefix;
 	KdRegSet next = from->regs;
+	gboolean put;
 	uint64_t sp;
 
 	if (!prefix || !from->regs.live || !from->has_symbol ||
 		!g_str_has_prefix (from->symbol.name, prefix) ||
 		!kd_reg_set_get (&from->regs, RSP, &sp))
 		return FALSE;
-	sp += stuffed (unwind, from);
+	put = has_put_target (unwind, from->regs.pc);
+	if (entry->kind != KD_ORC_UNDEFINED && !put)
+		return FALSE;
+	sp += put ? 8 : stuffed (unwind, from);
 	if (!kd_unwind_read_u64 (unwind, next.space, sp, &next.pc))
 		return FALSE;
 	next.live = FALSE;
@@ -194,7 +214,7 @@ by_orc (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *ret_next)
 
 	if (!orc_at (unwind, from, &entry))
 		return FALSE;
-	if (entry.kind == KD_ORC_UNDEFINED && by_thunk (unwind, from, ret_next))
+	if (by_thunk (unwind, from, &entry, ret_next))
 		return TRUE;
 	if (entry.kind != KD_ORC_CALL)
 		return FALSE;

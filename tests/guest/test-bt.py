@@ -98,14 +98,14 @@ def stops(host, count):
     return hows
 
 
-def guest_ways(host):
-    """Each instruction into a guest and out of it: registers are put away, and come back, one by one."""
+def ways(host):
+    """Each instruction into a guest, out of it and into an interrupt: registers are put away, or come back, one by one."""
     # nVHE's way goes through the hypervisor's own entry first.
     enter = {"nvhe": "kvm_arm_vcpu_enter_exit", "vhe": "__guest_enter"}.get(host.args.mode, "__svm_vcpu_run")
     host.attach()
     cpu = next((vcpu["cpu"] for vcpu in host.kvmdbg.call("vcpus") if vcpu["cpu"] >= 0), 0)
-    for where in (enter, "--exit"):
-        host.kvmdbg.text("until", where, "--cpu", cpu)
+    for where in ([enter], ["--exit"], ["kvm_vcpu_ioctl"], ["--vector", "--irq"]):
+        host.kvmdbg.text("until", *where, "--cpu", cpu)
         names = collections.Counter()
         for _ in range(WAY_STEPS):
             trace, = host.kvmdbg.call("bt", "--cpu", cpu)
@@ -114,7 +114,7 @@ def guest_ways(host):
             if trace["context"] == "guest":
                 break
             host.kvmdbg.text("step", "--cpu", cpu)
-        print(f"# {where}: {dict(names)}")
+        print(f"# {' '.join(where)}: {dict(names)}")
         expect(len(names) > 1, f"{WAY_STEPS} steps are all in {names}")
     host.detach()
 
@@ -226,8 +226,8 @@ def plain(name):
     return name and name.partition(".")[0]
 
 
-CASES = [plain_stops, guest_ways, all_tasks, sleeping,
-         *map(without_files, (plain_stops, guest_ways, all_tasks, sleeping)), function_stops,
+CASES = [plain_stops, ways, all_tasks, sleeping,
+         *map(without_files, (plain_stops, ways, all_tasks, sleeping)), function_stops,
          without_files(function_stops), function_graph_stops, without_files(function_graph_stops),
          function_graph_sleeping]
 

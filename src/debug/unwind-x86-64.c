@@ -131,7 +131,7 @@ stuffed (KdUnwind *unwind, const KdUnwindFrame *from)
  * Around the entry of a guest the rules do not hold: rbp is the guest's, though they count from it
  * (since 6.9), and code against speculation has variants of which the rules are of any (6.1). The
  * return address is the first above the stack pointer that a call of the function left, and what is
- * below it rbp as it was.
+ * below it rbp as it was. So too wherever the return stack buffer is being filled.
  */
 static gboolean
 by_entry (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *next)
@@ -140,9 +140,11 @@ by_entry (KdUnwind *unwind, const KdUnwindFrame *from, KdRegSet *next)
 	const char *name = from->symbol.name;
 	uint64_t sp, value;
 
-	if (!from->regs.live || !from->has_symbol ||
-		!(g_str_has_prefix (name, "__svm_") || g_str_has_prefix (name, "__vmx_")) ||
-		!g_str_has_suffix (name, "vcpu_run") || !kd_reg_set_get (&from->regs, RSP, &sp))
+	if (!from->regs.live || !from->has_symbol || !kd_reg_set_get (&from->regs, RSP, &sp))
+		return FALSE;
+	if (!((g_str_has_prefix (name, "__svm_") || g_str_has_prefix (name, "__vmx_")) &&
+		    g_str_has_suffix (name, "vcpu_run")) &&
+		stuffed (unwind, from) == 0)
 		return FALSE;
 	for (uint64_t at = sp; at < sp + ENTRY_FRAME_MAX; at += 8) {
 		uint8_t code[KD_CALL_BYTES_MAX];

@@ -51,6 +51,8 @@ BANNED = {
     r"v?sprintf|strcpy|strcat|gets": "has no bound",
 }
 LINES_MAX = 800
+FILE_BYTES_MAX = 1 << 20
+LEAVINGS = re.compile(r"core(\.\d+)?|.*\.(o|a|so|d|gcda|gcno|orig|rej|bak|swp|pyc|log|vmcore)|.*~|#.*#|\.#.*")
 # Programs for the guest stand alone: no GLib, no house rules but the head and the format.
 ALONE = ("tests/guest/",)
 
@@ -160,6 +162,26 @@ def check_space(root, path, text):
             yield at, "white space at the end"
 
 
+def check_leavings(root):
+    """What is no source: cores, an editor's or a build's leavings, large files. As git knows the tree, where it does."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=root,
+                            capture_output=True, text=True, check=False)
+    for path in sorted(set(filter(None, listed.stdout.split("\0")))):
+        name, full = os.path.basename(path), os.path.join(root, path)
+        if not os.path.isfile(full):
+            continue
+        if os.path.getsize(full) > FILE_BYTES_MAX:
+            yield path, 1, f"{os.path.getsize(full)} bytes, over {FILE_BYTES_MAX}"
+        elif LEAVINGS.fullmatch(name):
+            yield path, 1, "is no source"
+        else:
+            with open(full, "rb") as f:
+                head = f.read(18)
+            # ELF's e_type ET_CORE, of either byte order.
+            if head[:4] == b"\x7fELF" and b"\4" in head[16:18]:
+                yield path, 1, "is a core"
+
+
 def check_format(root, paths):
     """Returns (problems, reason to skip)."""
     program = next((p for p in ("clang-format-14", "clang-format") if shutil.which(p)), None)
@@ -198,13 +220,14 @@ def main():
     checks = [("layers", check_layers), ("spdx", check_spdx), ("pragma-once", check_pragma),
               ("banned-calls", check_banned), ("file-length", check_length),
               ("white-space", check_space)]
-    print(f"1..{len(checks) + 1}")
+    print(f"1..{len(checks) + 2}")
     failed = False
     for number, (name, check) in enumerate(checks, 1):
         problems = [(p, at, what) for p, t in texts.items() for at, what in check(root, p, t)]
         failed |= report(number, name, problems)
     problems, skip = check_format(root, texts)
     failed |= report(len(checks) + 1, "format", problems, skip)
+    failed |= report(len(checks) + 2, "leavings", list(check_leavings(root)))
     return 1 if failed else 0
 
 

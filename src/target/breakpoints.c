@@ -148,8 +148,17 @@ forget (KdTarget *target, guint index)
 	kd_target_note_write (target);
 }
 
-gboolean
-kd_target_break_delete (KdTarget *target, int number, GError **error)
+/* Before a watchpoint of the stub's goes: QEMU reports what it keeps of it. */
+static void
+settle_watches (KdTarget *target)
+{
+	for (guint cpu = 0; kd_target_has_accel (target, "tcg") && cpu < target->threads->len;
+		cpu++)
+		kd_target_settle_cpu (target, cpu, NULL);
+}
+
+static gboolean
+delete_break (KdTarget *target, int number, GError **error)
 {
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
@@ -157,11 +166,14 @@ kd_target_break_delete (KdTarget *target, int number, GError **error)
 
 		if (point->number != number)
 			continue;
-		if (target->state == KD_TARGET_STOPPED)
-			kd_target_hot_drop (target, point);
+		if (target->state == KD_TARGET_STOPPED &&
+			!kd_target_hot_drop (target, point, error))
+			return FALSE;
 		if (point->inserted && !is_shared (target, point)) {
 			if (!kd_target_check_stopped (target, error))
 				return FALSE;
+			if (is_watch (point->kind))
+				settle_watches (target);
 			if (!kd_target_break_ask (target, FALSE, point, &why)) {
 				/* KVM's, when the kernel has patched over it: it will not go
 				 * another time either. */
@@ -179,6 +191,17 @@ kd_target_break_delete (KdTarget *target, int number, GError **error)
 	return FALSE;
 }
 
+gboolean
+kd_target_break_delete (KdTarget *target, int number, GError **error)
+{
+	gboolean ok;
+
+	kd_target_block_cancel (target);
+	ok = delete_break (target, number, error);
+	kd_target_unblock_cancel (target);
+	return ok;
+}
+
 const KdBreak *
 kd_target_breaks (const KdTarget *target, unsigned *ret_nr)
 {
@@ -186,20 +209,38 @@ kd_target_breaks (const KdTarget *target, unsigned *ret_nr)
 	return (const KdBreak *)(void *)target->breaks->data;
 }
 
-void
-kd_target_breaks_remove_all (KdTarget *target)
+gboolean
+kd_target_has_watches (const KdTarget *target)
 {
 	for (guint i = 0; i < target->breaks->len; i++) {
+		const KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->inserted && is_watch (point->kind))
+			return TRUE;
+	}
+	return FALSE;
+}
+
+gboolean
+kd_target_breaks_remove_all (KdTarget *target, GError **error)
+{
+	gboolean ok = TRUE;
+
+	kd_target_block_cancel (target);
+	if (target->state == KD_TARGET_STOPPED && kd_target_has_watches (target))
+		settle_watches (target);
+	for (guint i = 0; target->state == KD_TARGET_STOPPED && i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
-		if (target->state == KD_TARGET_STOPPED)
-			kd_target_hot_drop (target, point);
-		if (point->inserted && target->state == KD_TARGET_STOPPED &&
-			!is_shared (target, point))
+		ok = kd_target_hot_drop (target, point, ok ? error : NULL) && ok;
+		if (point->inserted && !is_shared (target, point))
 			kd_target_break_ask (target, FALSE, point, NULL);
 		point->inserted = FALSE;
 	}
-	kd_target_breaks_clear (target);
+	kd_target_unblock_cancel (target);
+	if (ok)
+		kd_target_breaks_clear (target);
+	return ok;
 }
 
 void

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "target/target-private.h"
@@ -13,6 +14,8 @@
  * they have read: the true code is put back for them, and the breakpoint is an ordinary one from
  * then on.
  */
+
+#define SETTLE_TRIES 4
 
 static KdBreak *
 break_of (KdTarget *target, int number)
@@ -55,17 +58,17 @@ watch (KdTarget *target, KdBreak *point, gboolean insert)
 
 /* Not kd_target_write_phys(): for whoever reads through us the code is what it was. */
 static gboolean
-put_code (KdTarget *target, const KdBreak *point, const uint8_t *code)
+put_code (KdTarget *target, const KdBreak *point, const uint8_t *code, GError **error)
 {
 	gboolean ok =
 		kd_target_result (target, kd_rsp_link_write_memory (target->rsp, TRUE, point->pa,
-						  code, target->arch->self_load_len, NULL));
+						  code, target->arch->self_load_len, error));
 
 	kd_target_memory_forget (target);
 	return ok;
 }
 
-/* All that is at the load's place are such as it, which one load serves. */
+/* All that are at the load's place are such as it, which one load serves. */
 static gboolean
 is_among_hot (const KdTarget *target, const KdBreak *point)
 {
@@ -74,6 +77,9 @@ is_among_hot (const KdTarget *target, const KdBreak *point)
 	for (guint i = 0; i < target->breaks->len; i++) {
 		const KdBreak *other = &g_array_index (target->breaks, KdBreak, i);
 
+		/* A watchpoint's hits cannot be told from the loads' where CPUs make both. */
+		if (other->inserted && other->kind >= KD_WATCH_WRITE)
+			return FALSE;
 		if (other->inserted && other->va < point->va + len &&
 			point->va < other->va + MAX (other->len, 1) &&
 			(!other->hot || other->va != point->va))
@@ -83,32 +89,45 @@ is_among_hot (const KdTarget *target, const KdBreak *point)
 }
 
 /*
- * Of CPUs that come to a watchpoint at once QEMU tells one. What it still knows of another it tells
- * with that one's next stop, which would come some instructions behind a load, and of freed memory
- * where the watchpoint is gone. So nobody comes to a load, and no watchpoint goes, until all who
- * may be such have been told of, at a breakpoint.
+ * A CPU that stands at the load may have hit the watchpoint without that QEMU has said so, see
+ * kd_target_settle_cpu(). One step, with the load still there, makes QEMU say it: the CPU is
+ * stopped before the load, or has done it and is put back. So it does nothing, and will hit again.
  */
-static void
-find_late (KdTarget *target, const KdBreak *point)
+static gboolean
+settle_at_load (KdTarget *target, unsigned cpu, uint64_t va, GError **error)
 {
-	for (unsigned cpu = 0; point->watched && cpu < target->threads->len; cpu++) {
-		uint64_t pc;
+	uint64_t behind = va + target->arch->self_load_len, pc = 0;
 
-		if (target->regs[cpu].untold && !target->regs[cpu].late &&
-			kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL) &&
-			pc == point->va)
-			target->regs[cpu].late = TRUE;
+	for (unsigned tries = 0; tries < SETTLE_TRIES; tries++) {
+		if (!kd_target_step_held (target, cpu, error) ||
+			!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
+			return FALSE;
+		if (pc == va)
+			return TRUE;
+		/* The debug exit that this pass has asked for is still to come: once more. */
+		if (pc != behind || !kd_target_reg_set (target, cpu, target->arch->pc, va, error))
+			break;
 	}
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
+		"CPU %u does not stop at the watched load at 0x%" PRIx64 " (pc 0x%" PRIx64 ")", cpu,
+		va, pc);
+	return FALSE;
 }
 
-static unsigned
-count_late (const KdTarget *target)
+gboolean
+kd_target_hot_settle (KdTarget *target, GError **error)
 {
-	unsigned nr = 0;
+	for (unsigned cpu = 0; target->nr_armed && cpu < target->threads->len; cpu++) {
+		uint64_t pc;
 
-	for (unsigned cpu = 0; cpu < target->threads->len; cpu++)
-		nr += target->regs[cpu].late;
-	return nr;
+		if (!target->regs[cpu].untold)
+			continue;
+		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error) ||
+			(kd_target_hot_code (target, pc) &&
+				!settle_at_load (target, cpu, pc, error)))
+			return FALSE;
+	}
+	return TRUE;
 }
 
 static void
@@ -130,48 +149,80 @@ arm (KdTarget *target, KdBreak *point)
 		point->hot = FALSE;
 		return;
 	}
-	if (!put_code (target, point, arch->self_load))
-		return;
+	/* Also when the write fails: it may have been made. */
 	point->armed = TRUE;
 	target->nr_armed++;
-	kd_target_break_ask (target, FALSE, point, NULL);
+	if (put_code (target, point, arch->self_load, NULL))
+		kd_target_break_ask (target, FALSE, point, NULL);
 }
 
-/* FALSE: the kernel has put something else there. */
+/* What the kernel reads at `point`. FALSE: it cannot be read. */
 static gboolean
-is_load_there (KdTarget *target, const KdBreak *point)
+is_load_there (KdTarget *target, const KdBreak *point, gboolean *ret_there, GError **error)
 {
 	uint8_t code[KD_TRIVIAL_INSN_MAX];
 	unsigned nr_armed = target->nr_armed;
 	gboolean ok;
 
 	target->nr_armed = 0;
-	ok = kd_target_read_phys (target, point->pa, code, target->arch->self_load_len, NULL);
+	ok = kd_target_read_phys (target, point->pa, code, target->arch->self_load_len, error);
 	target->nr_armed = nr_armed;
-	return ok && memcmp (code, target->arch->self_load, target->arch->self_load_len) == 0;
+	*ret_there = ok && memcmp (code, target->arch->self_load, target->arch->self_load_len) == 0;
+	return ok;
 }
 
-static void
-disarm (KdTarget *target, KdBreak *point, gboolean wholly)
+static gboolean
+disarm (KdTarget *target, KdBreak *point, GError **error)
 {
-	unsigned late;
+	gboolean there;
 
-	if (point->armed) {
-		point->hot = is_load_there (target, point);
-		if (point->hot)
-			put_code (target, point, point->code);
-		point->armed = FALSE;
-		target->nr_armed--;
-		point->inserted = kd_target_break_ask (target, TRUE, point, NULL);
+	if (!point->armed)
+		return TRUE;
+	/* Where it is not, the kernel has put something else there. */
+	if (!is_load_there (target, point, &there, error) ||
+		(there && !put_code (target, point, point->code, error))) {
+		g_prefix_error (error,
+			"the kernel's code at 0x%" PRIx64 " (physical 0x%" PRIx64
+			") is not put back: ",
+			point->va, point->pa);
+		return FALSE;
 	}
-	if (!point->watched)
-		return;
-	find_late (target, point);
-	late = count_late (target);
-	if (late && !wholly)
-		return;
-	target->nr_gone += late;
-	watch (target, point, FALSE);
+	point->hot = there;
+	point->armed = FALSE;
+	target->nr_armed--;
+	point->inserted = kd_target_break_ask (target, TRUE, point, NULL);
+	return TRUE;
+}
+
+static gboolean
+drop (KdTarget *target, KdBreak *point, GError **error)
+{
+	if (!disarm (target, point, error))
+		return FALSE;
+	if (point->watched)
+		watch (target, point, FALSE);
+	return TRUE;
+}
+
+/* An earlier client's watchpoints may have left something with the CPUs. */
+static gboolean
+all_settled (KdTarget *target)
+{
+	for (unsigned cpu = 0; cpu < target->threads->len; cpu++)
+		if (target->regs[cpu].unsettled && !kd_target_settle_cpu (target, cpu, NULL))
+			return FALSE;
+	return TRUE;
+}
+
+void
+kd_target_hot_unwatch (KdTarget *target)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->watched && !point->armed)
+			watch (target, point, FALSE);
+	}
 }
 
 void
@@ -180,48 +231,51 @@ kd_target_hot_arm (KdTarget *target)
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
-		if (!point->hot || !point->inserted || !is_among_hot (target, point))
-			continue;
-		find_late (target, point);
-		if (count_late (target))
-			disarm (target, point, FALSE);
-		else if (!kd_target_hot_code (target, point->va))
+		if (point->hot && point->inserted && is_among_hot (target, point) &&
+			!kd_target_hot_code (target, point->va) && all_settled (target))
 			arm (target, point);
 	}
+	/* While the machine runs, only what is armed is watched. */
+	kd_target_hot_unwatch (target);
 }
 
 gboolean
-kd_target_hot_is_gone (KdTarget *target, uint64_t va)
+kd_target_hot_disarm (KdTarget *target, GError **error)
 {
-	if (target->nr_gone == 0 || kd_target_breaks_watch (target, va))
-		return FALSE;
-	target->nr_gone--;
-	return TRUE;
-}
+	gboolean ok = TRUE;
 
-void
-kd_target_hot_disarm (KdTarget *target, gboolean wholly)
-{
-	if (target->state != KD_TARGET_STOPPED)
-		return;
+	if (target->state != KD_TARGET_STOPPED || target->nr_armed == 0)
+		return TRUE;
+	kd_target_block_cancel (target);
 	for (guint i = 0; i < target->breaks->len; i++)
-		disarm (target, &g_array_index (target->breaks, KdBreak, i), wholly);
+		ok = disarm (target, &g_array_index (target->breaks, KdBreak, i),
+			     ok ? error : NULL) &&
+		     ok;
+	kd_target_unblock_cancel (target);
+	return ok;
 }
 
-void
-kd_target_hot_drop (KdTarget *target, KdBreak *point)
+gboolean
+kd_target_hot_drop (KdTarget *target, KdBreak *point, GError **error)
 {
-	disarm (target, point, TRUE);
-	point->hot = FALSE;
+	gboolean ok;
+
+	kd_target_block_cancel (target);
+	ok = drop (target, point, error);
+	kd_target_unblock_cancel (target);
+	if (ok)
+		point->hot = FALSE;
+	return ok;
 }
 
-void
-kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code)
+gboolean
+kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GError **error)
 {
 	KdBreak left = {.pa = pa};
+	gboolean there;
 
-	if (is_load_there (target, &left))
-		put_code (target, &left, code);
+	return is_load_there (target, &left, &there, error) &&
+	       (!there || put_code (target, &left, code, error));
 }
 
 const uint8_t *
@@ -263,17 +317,9 @@ kd_target_hot_judge (KdTarget *target)
 		if (stop->cpu < 0 || !kd_target_reg_get (target, (unsigned)stop->cpu,
 					     target->arch->pc, &pc, NULL))
 			return FALSE;
-		/* A CPU that two such stops met at once has done its load. */
-		if (pc == point->va + target->arch->self_load_len &&
-			kd_target_reg_set (
-				target, (unsigned)stop->cpu, target->arch->pc, point->va, NULL))
-			pc = point->va;
 		stop->watch_addr = kd_addr_kernel (0);
 		stop->reason = KD_STOP_SIGNAL;
-		if (pc == point->va)
-			return FALSE;
-		kd_target_hot_drop (target, point);
-		return TRUE;
+		return pc != point->va && kd_target_hot_drop (target, point, NULL);
 	}
 	return FALSE;
 }

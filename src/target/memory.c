@@ -399,7 +399,8 @@ kd_target_write_phys (KdTarget *target, uint64_t pa, const void *buf, size_t len
 	}
 	if (kd_ram_map_extent (target->ram, pa, len) < len)
 		return set_hole (pa, error);
-	kd_target_hot_disarm (target, TRUE);
+	if (!kd_target_hot_disarm (target, error))
+		return FALSE;
 	kd_target_memory_forget (target);
 	target->nr_writes++;
 	return kd_target_result (

@@ -59,7 +59,7 @@ restore_code (KdTarget *target, JsonObject *point)
 		strlen (hex) == 2 * (size_t)target->arch->self_load_len &&
 		kd_json_get_address (point, "pa", TRUE, &pa, NULL) &&
 		kd_hex_decode (hex, target->arch->self_load_len, code))
-		kd_target_hot_restore (target, pa, code);
+		kd_target_hot_restore (target, pa, code, NULL);
 }
 
 /* How many there were. */

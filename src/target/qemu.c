@@ -498,14 +498,15 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 {
 	gboolean ok = TRUE, runs = resume && kd_target_runs_after_detach (target);
 
+	kd_target_block_cancel (target);
 	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
 	if (target->state == KD_TARGET_RUNNING)
 		ok = kd_target_stop_within (target, DETACH_TIMEOUT_MS, error);
 	if (ok && target->state == KD_TARGET_STOPPED) {
-		kd_target_breaks_remove_all (target);
+		ok = kd_target_breaks_remove_all (target, error);
 		/* A dropped connection leaves the machine paused, as one that was found so should
 		 * be. */
-		if (runs) {
+		if (ok && runs) {
 			kd_rsp_request_detach (kd_rsp_link_request (target->rsp),
 				kd_rsp_link_features (target->rsp),
 				target->threads->len
@@ -519,5 +520,6 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 		kd_target_note_remove (target);
 	target->state = KD_TARGET_LOST;
 	kd_rsp_link_close (target->rsp);
+	kd_target_unblock_cancel (target);
 	return ok;
 }

@@ -86,7 +86,10 @@ kd_target_registers_init (KdTarget *target, GError **error)
 		name_register (target, target->infos[i].name, i);
 	target->regs = g_new0 (KdCpuRegs, target->threads->len);
 	for (guint cpu = 0; cpu < target->threads->len; cpu++)
-		target->regs[cpu] = (KdCpuRegs){g_new0 (uint64_t, nr), g_new0 (uint8_t, nr)};
+		target->regs[cpu] = (KdCpuRegs){.values = g_new0 (uint64_t, nr),
+			.valid = g_new0 (uint8_t, nr),
+			/* By an earlier client's watchpoints. */
+			.unsettled = TRUE};
 	return TRUE;
 }
 

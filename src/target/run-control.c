@@ -45,13 +45,17 @@ forget_stop (KdTarget *target)
 	kd_target_memory_forget (target);
 }
 
+static gboolean
+is_watch_reply (const KdStopReply *reply)
+{
+	return reply && reply->reason != KD_STOP_REPLY_REASON_NONE &&
+	       reply->reason <= KD_STOP_REPLY_REASON_AWATCH;
+}
+
 static KdStopReason
 reason_of (KdTarget *target, const KdStopReply *reply)
 {
-	/* QEMU may tell of one that is gone with the next stop of a CPU that had come to it. */
-	if (reply && reply->reason != KD_STOP_REPLY_REASON_NONE &&
-		reply->reason <= KD_STOP_REPLY_REASON_AWATCH &&
-		!kd_target_hot_is_gone (target, reply->watch_addr))
+	if (is_watch_reply (reply) && kd_target_breaks_watch (target, reply->watch_addr))
 		return KD_STOP_WATCHPOINT;
 	if (reply && reply->signal == SIGNAL_INT) /* vm_stop() by us or by somebody */
 		return target->interrupting ? KD_STOP_REQUEST : KD_STOP_PAUSED;
@@ -76,10 +80,12 @@ note_untold (KdTarget *target, int told)
 	gboolean alone = target->stepping ? !target->step_others : target->running_cpu >= 0;
 
 	for (guint cpu = 0; target->regs && cpu < target->threads->len; cpu++)
-		if ((int)cpu == told)
-			target->regs[cpu].untold = target->regs[cpu].late = FALSE;
-		else if (!alone)
+		if ((int)cpu == told) {
+			target->regs[cpu].untold = target->regs[cpu].unsettled = FALSE;
+		} else if (!alone) {
 			target->regs[cpu].untold = TRUE;
+			target->regs[cpu].unsettled |= kd_target_has_watches (target);
+		}
 }
 
 void
@@ -106,6 +112,7 @@ kd_target_stop_arrived (const KdStopReply *reply, gboolean asked, void *data)
 	target->hc_cpu = target->hg_cpu;
 	target->state = KD_TARGET_STOPPED;
 	note_untold (target, reply && reply->signal == SIGNAL_TRAP ? target->stop.cpu : -1);
+	target->stale_watch = is_watch_reply (reply) && target->stop.reason != KD_STOP_WATCHPOINT;
 	target->stop_unfinished =
 		target->stop.reason == KD_STOP_SIGNAL || target->stop.reason == KD_STOP_WATCHPOINT;
 	forget_stop (target);
@@ -132,38 +139,69 @@ is_filtered (KdTarget *target)
 	return goes_on;
 }
 
+void
+kd_target_block_cancel (KdTarget *target)
+{
+	if (target->nr_cancel_blocks++ == 0)
+		kd_rsp_link_set_cancellable (target->rsp, NULL);
+}
+
+void
+kd_target_unblock_cancel (KdTarget *target)
+{
+	if (--target->nr_cancel_blocks == 0)
+		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
+}
+
+/* Why it stopped. TRUE: for nobody, and the machine may go on. */
+static gboolean
+classify_stop (KdTarget *target)
+{
+	gboolean goes_on = FALSE;
+
+	target->stop_unfinished = FALSE;
+	if (target->stop.reason == KD_STOP_WATCHPOINT)
+		goes_on = kd_target_hot_judge (target);
+	if (!goes_on) {
+		kd_target_breaks_judge (target);
+		goes_on = is_filtered (target) ||
+			  (target->stale_watch && target->stop.reason == KD_STOP_SIGNAL);
+	}
+	/* It has stopped for us all the same. */
+	if (goes_on && target->interrupting) {
+		goes_on = FALSE;
+		target->stop.reason = KD_STOP_REQUEST;
+		target->stop.breakpoint = 0;
+	}
+	return goes_on;
+}
+
 /*
  * Questions that could not be asked in the middle of the stop's arrival. The machine may run again
- * behind this.
+ * behind this. Not cancelled: what is asked puts the machine's code back.
  */
 static void
 finish_stop (KdTarget *target)
 {
-	gboolean goes_on = FALSE;
+	gboolean goes_on;
 
-	if (target->state != KD_TARGET_STOPPED)
+	if (target->state != KD_TARGET_STOPPED || target->settling)
 		return;
-	if (target->stop_unfinished) {
-		target->stop_unfinished = FALSE;
-		if (target->stop.reason == KD_STOP_WATCHPOINT)
-			goes_on = kd_target_hot_judge (target);
-		if (!goes_on) {
-			kd_target_breaks_judge (target);
-			goes_on = is_filtered (target);
-		}
-		/* It has stopped for us all the same. */
-		if (goes_on && target->interrupting) {
-			goes_on = FALSE;
-			target->stop.reason = KD_STOP_REQUEST;
-			target->stop.breakpoint = 0;
-		}
+	kd_target_block_cancel (target);
+	if (!kd_target_hot_settle (target, NULL)) {
+		for (guint cpu = 0; cpu < target->threads->len; cpu++)
+			target->regs[cpu].unsettled = TRUE;
+		kd_target_hot_disarm (target, NULL);
 	}
+	goes_on = target->stop_unfinished && classify_stop (target);
+	if (goes_on)
+		goes_on = target->running_cpu < 0 ? kd_target_cont (target, NULL)
+						  : kd_target_cont_cpu (target,
+							    (unsigned)target->running_cpu, NULL);
+	/* What fails here is tried again, and told, by what needs the code as it was. */
 	if (!goes_on)
-		kd_target_hot_disarm (target, FALSE);
-	else if (target->running_cpu < 0)
-		kd_target_cont (target, NULL);
-	else
-		kd_target_cont_cpu (target, (unsigned)target->running_cpu, NULL);
+		kd_target_hot_disarm (target, NULL);
+	kd_target_unblock_cancel (target);
 }
 
 /* `first`: as kd_rsp_link_resume() has it. */
@@ -380,6 +418,53 @@ let_irqs (KdTarget *target, unsigned cpu, const KdHeldIrqs *held, GError **error
 	       step_once (target, cpu, error);
 }
 
+gboolean
+kd_target_step_held (KdTarget *target, unsigned cpu, GError **error)
+{
+	gboolean interrupts = target->step_interrupts, others = target->step_others;
+	gboolean stepping = target->stepping, interrupting = target->interrupting;
+	gboolean unfinished = target->stop_unfinished, stale = target->stale_watch;
+	KdStop stop = target->stop;
+	gboolean ok;
+
+	if (!kd_target_set_stepping (target, FALSE, FALSE, error) ||
+		!kd_target_name_cpu (target, cpu, error))
+		return FALSE;
+	target->settling = TRUE;
+	/* Ended by a pause, it was none. */
+	do
+		ok = step_once (target, cpu, error);
+	while (ok && target->stop.signal != SIGNAL_TRAP);
+	target->settling = FALSE;
+	if (target->state != KD_TARGET_STOPPED)
+		return FALSE;
+	ok = kd_target_set_stepping (target, interrupts, others, ok ? error : NULL) && ok;
+	target->regs[cpu].untold = TRUE;
+	target->stepping = stepping;
+	target->interrupting = interrupting;
+	target->stop_unfinished = unfinished;
+	target->stale_watch = stale;
+	target->stop = stop;
+	return ok;
+}
+
+gboolean
+kd_target_settle_cpu (KdTarget *target, unsigned cpu, GError **error)
+{
+	uint64_t pc;
+
+	if (!target->regs[cpu].unsettled)
+		return TRUE;
+	if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
+		return FALSE;
+	if (kd_target_breaks_at (target, pc) || is_halted (target, cpu)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_HALTED,
+			"CPU %u sleeps, or stands on a breakpoint", cpu);
+		return FALSE;
+	}
+	return kd_target_step_held (target, cpu, error) && !target->regs[cpu].unsettled;
+}
+
 static gboolean
 step (KdTarget *target, unsigned cpu, GError **error)
 {
@@ -387,7 +472,9 @@ step (KdTarget *target, unsigned cpu, GError **error)
 	KdHeldIrqs irqs;
 	uint64_t pc = 0;
 
-	kd_target_hot_disarm (target, TRUE);
+	if (!kd_target_hot_disarm (target, error))
+		return FALSE;
+	kd_target_hot_unwatch (target);
 	if (!steps_off (target)) {
 		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 			return FALSE;
@@ -406,14 +493,14 @@ step (KdTarget *target, unsigned cpu, GError **error)
 	ok = kd_target_name_cpu (target, cpu, error) && step_once (target, cpu, error);
 	if ((lifted || held) && target->state == KD_TARGET_STOPPED) {
 		/* Also when the step was cancelled. */
-		kd_rsp_link_set_cancellable (target->rsp, NULL);
+		kd_target_block_cancel (target);
 		if (held)
 			ok = let_irqs (target, cpu, &irqs, ok ? error : NULL) && ok;
 		if (lifted)
 			ok = kd_target_breaks_lift (
 				     target, pc, watched, FALSE, ok ? error : NULL) &&
 			     ok;
-		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
+		kd_target_unblock_cancel (target);
 	}
 	return ok;
 }
@@ -557,10 +644,12 @@ step_off_breaks (KdTarget *target, int only, GError **error)
 static gboolean
 run (KdTarget *target, int cpu, GError **error)
 {
+	kd_target_block_cancel (target);
 	kd_target_hot_arm (target);
+	kd_target_unblock_cancel (target);
 	if (resume (target, 'c', cpu, NULL, error))
 		return TRUE;
-	kd_target_hot_disarm (target, TRUE);
+	kd_target_hot_disarm (target, NULL);
 	return FALSE;
 }
 
@@ -631,13 +720,13 @@ kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error)
 		return kd_target_check_stopped (target, error);
 	/* The stop must come also where it is what cancelling a command asks for. */
 	if (cancelled)
-		kd_rsp_link_set_cancellable (target->rsp, NULL);
+		kd_target_block_cancel (target);
 	target->interrupting = TRUE;
 	ok = kd_rsp_link_interrupt (target->rsp, &why);
 	while (ok && target->state == KD_TARGET_RUNNING)
 		ok = kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, &why);
 	if (cancelled)
-		kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
+		kd_target_unblock_cancel (target);
 	if (ok) {
 		finish_stop (target);
 		return TRUE;

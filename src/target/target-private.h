@@ -25,8 +25,9 @@ typedef struct {
 	uint64_t synced_at;  /* generation of the stop at which QEMU has asked KVM for them */
 	/* It came where it is by running, and of a breakpoint there nobody has been told. */
 	gboolean untold;
-	/* QEMU may know more of it than it told: see find_late() in hot-breaks.c. */
-	gboolean late;
+	/* QEMU may keep a watchpoint's hit of it that it has not reported: kd_target_settle_cpu().
+	 */
+	gboolean unsettled;
 } KdCpuRegs;
 
 typedef enum {
@@ -73,6 +74,9 @@ struct KdTarget {
 	guint step_bits;                       /* of Qqemu.sstep, what this QEMU can */
 	gboolean step_interrupts, step_others; /* as kd_target_set_stepping() was told */
 	gboolean stop_unfinished;              /* the stop's reason has not been looked into */
+	gboolean stale_watch; /* the stub told of a watchpoint that there is not (any more) */
+	gboolean settling;    /* a step that nobody is told of: kd_target_step_held() */
+	unsigned nr_cancel_blocks;
 
 	GArray *ram;    /* KdRamBlock */
 	GArray *ranges; /* KdRamRange, the same for callers */
@@ -83,7 +87,6 @@ struct KdTarget {
 
 	GArray *breaks; /* KdBreak */
 	unsigned nr_armed;
-	unsigned nr_gone; /* watchpoints: see kd_target_hot_is_gone() */
 	int next_break, nr_hidden_breaks;
 	/* The CPU that stopped before an access that is watched and has yet to make it; -1: none.
 	 */
@@ -111,6 +114,24 @@ gboolean kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **err
 void kd_target_learn_stepping (KdTarget *target);
 /* Makes `cpu` the one of Hc, where the stub knows that. */
 gboolean kd_target_name_cpu (KdTarget *target, unsigned cpu, GError **error);
+/* Between these two nothing is cancelled, as what puts the machine back must not be. They nest. */
+void kd_target_block_cancel (KdTarget *target);
+void kd_target_unblock_cancel (KdTarget *target);
+/*
+ * One instruction of `cpu` alone, without interrupts and whatever breakpoint it stands on, that is
+ * nobody's step: the stop that is to be told stays the last one. A breakpoint where the CPU is then
+ * has yet to be hit.
+ */
+gboolean kd_target_step_held (KdTarget *target, unsigned cpu, GError **error);
+/*
+ * QEMU under TCG keeps a watchpoint's hit with the CPU until it reports a debug stop of that very
+ * CPU (7.2 softmmu/physmem.c, cpu_check_watchpoint; gdbstub.c, gdb_vm_state_change). If several
+ * CPUs hit together, one is reported. The next access of another to the watched page is then made
+ * unwatched, and a later stop reports its old hit, from freed memory where the watchpoint is gone.
+ * This makes QEMU report it, by a step, with the watchpoint still there. FALSE: the CPU executes
+ * nothing now, or stands on a breakpoint.
+ */
+gboolean kd_target_settle_cpu (KdTarget *target, unsigned cpu, GError **error);
 
 /* --- qemu.c --- */
 /* `name`: "tcg" or "kvm"; FALSE also where nobody has told. */
@@ -137,7 +158,10 @@ void kd_target_memory_forget (KdTarget *target);
 void kd_target_memory_clear (KdTarget *target);
 
 /* --- breakpoints.c --- */
-void kd_target_breaks_remove_all (KdTarget *target);
+/* FALSE: the kernel's code is not as it was, and what is left stays in the table. */
+gboolean kd_target_breaks_remove_all (KdTarget *target, GError **error);
+/* A watchpoint that somebody asked for is in the machine. */
+gboolean kd_target_has_watches (const KdTarget *target);
 void kd_target_breaks_clear (KdTarget *target);
 /* Looks at why the machine stopped and counts the hit. */
 void kd_target_breaks_judge (KdTarget *target);
@@ -163,9 +187,17 @@ gboolean kd_target_break_ask (
 /* --- hot-breaks.c: all need a stopped machine --- */
 /* Before the machine runs: loads in the places of hot breakpoints. */
 void kd_target_hot_arm (KdTarget *target);
-/* Puts the code back. Not `wholly`: before it may run on and nobody steps. */
-void kd_target_hot_disarm (KdTarget *target, gboolean wholly);
-void kd_target_hot_drop (KdTarget *target, KdBreak *point);
+/*
+ * Right after a stop: QEMU reports what it keeps of the CPUs that stand at a load. FALSE: a CPU may
+ * have an unreported hit.
+ */
+gboolean kd_target_hot_settle (KdTarget *target, GError **error);
+/* Puts the code back. FALSE: not all of it, and what is not stays armed. */
+gboolean kd_target_hot_disarm (KdTarget *target, GError **error);
+/* No watchpoint stays where no load is. */
+void kd_target_hot_unwatch (KdTarget *target);
+/* The same for one, which is an ordinary breakpoint from then on. */
+gboolean kd_target_hot_drop (KdTarget *target, KdBreak *point, GError **error);
 /* The code of the breakpoint at `va` that a load stands for; NULL: none does. */
 const uint8_t *kd_target_hot_code (const KdTarget *target, uint64_t va);
 /* The true code in what was read at `addr`. */
@@ -176,10 +208,8 @@ void kd_target_hot_hide (
 gboolean kd_target_hot_judge (KdTarget *target);
 /* One of ours watches `va`. */
 gboolean kd_target_breaks_watch (const KdTarget *target, uint64_t va);
-/* The stub tells of a watchpoint at `va`, which may be one that is taken away; once for each. */
-gboolean kd_target_hot_is_gone (KdTarget *target, uint64_t va);
 /* What a process that died left in the code, by its note. */
-void kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code);
+gboolean kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GError **error);
 
 /* --- note.c: what the next kvmdbg must know if this process dies --- */
 void kd_target_note_open (KdTarget *target, const char *note_dir);

@@ -54,7 +54,8 @@ void
 kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable)
 {
 	g_set_object (&target->cancellable, cancellable);
-	kd_rsp_link_set_cancellable (target->rsp, cancellable);
+	if (target->nr_cancel_blocks == 0)
+		kd_rsp_link_set_cancellable (target->rsp, cancellable);
 	if (target->qmp)
 		kd_qmp_link_set_cancellable (target->qmp, cancellable);
 }

@@ -503,7 +503,8 @@ typedef struct {
 static const StopRow stops[] = {
 	{"breakpoint", "T05thread:p01.02;", KD_STOP_BREAKPOINT, 1},
 	{"watchpoint", "T05thread:p01.02;watch:3004;", KD_STOP_WATCHPOINT, 2},
-	{"watch-of-others", "T05thread:p01.02;watch:9000;", KD_STOP_WATCHPOINT, 0},
+	/* What QEMU kept of a watchpoint that is gone says nothing. */
+	{"watch-that-is-gone", "T05thread:p01.02;watch:9000;", KD_STOP_BREAKPOINT, 1},
 	{"trap-elsewhere", "T05thread:p01.01;", KD_STOP_SIGNAL, 0},
 	{"paused-by-others", "T02thread:p01.01;", KD_STOP_PAUSED, 0},
 	{"no-thread", "S05", KD_STOP_SIGNAL, 0},
@@ -533,6 +534,21 @@ test_stop (gconstpointer data)
 	g_assert_cmpint (stop->breakpoint, ==, row->breakpoint);
 	if (row->breakpoint)
 		g_assert_cmpuint (kd_target_breaks (target, &nr)[row->breakpoint - 1].hits, ==, 1);
+}
+
+/* The hit of a watchpoint that is gone stops the machine for nobody. */
+static void
+test_stale_watch (void)
+{
+	const FakeScript script = {.name = "stale", .run_stop = "T05thread:p01.01;watch:9000;"};
+	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (KdTarget) target = open_ok (stub);
+	g_autoptr (GError) error = NULL;
+
+	g_assert_true (kd_target_cont (target, &error));
+	g_assert_false (kd_target_wait (target, 200, &error));
+	g_assert_error (error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT);
+	g_assert_cmpuint (fake_stub_count (stub, "vCont;c"), >, 1);
 }
 
 /* --- what a kvmdbgd that was killed left --- */
@@ -615,6 +631,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/target/breaks/table", test_breaks);
 	g_test_add_data_func ("/target/breaks-kvm", GINT_TO_POINTER (FALSE), test_breaks_kvm);
 	g_test_add_data_func ("/target/breaks-kvm-full", GINT_TO_POINTER (TRUE), test_breaks_kvm);
+	g_test_add_func ("/target/stop/stale-watch", test_stale_watch);
 	for (size_t i = 0; i < G_N_ELEMENTS (stops); i++) {
 		g_autofree char *name = g_strconcat ("/target/stop/", stops[i].name, NULL);
 

@@ -35,7 +35,7 @@ struct vcpu {
 };
 
 static struct {
-	unsigned vms, vcpus, idle, sleep_us;
+	unsigned vms, vcpus, idle, sleep_us, call;
 	int pin;
 } options = {.vms = 1, .vcpus = 2, .sleep_us = 2000};
 
@@ -198,6 +198,49 @@ run_vm (unsigned vm, int running_fd)
 		pause();
 }
 
+/* Of one thread. */
+struct calls {
+	unsigned long done, wrong, index;
+};
+
+static struct calls calls[VCPUS_MAX];
+
+static void *
+run_calls (void *arg)
+{
+	struct calls *mine = arg;
+
+	pin_to (mine->index);
+	for (long value = 1;; value = value % 0x40000000 + 1) {
+		if (syscall (options.call, value) != value)
+			__atomic_add_fetch (&mine->wrong, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch (&mine->done, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/*
+ * A system call that is to return its argument, made for ever by a thread on each CPU. Who replaces
+ * it sees by the counters whether it always did.
+ */
+static _Noreturn void
+make_calls (void)
+{
+	long cpus = sysconf (_SC_NPROCESSORS_ONLN);
+	pthread_t thread;
+
+	printf ("witness calls=%p pid=%d threads=%ld size=%zu\n", (void *)calls, getpid(), cpus,
+		sizeof (calls[0]));
+	fflush (stdout);
+	for (long i = 0; i < cpus && i < VCPUS_MAX; i++) {
+		calls[i].index = i;
+		if (pthread_create (&thread, NULL, run_calls, &calls[i]))
+			fail ("thread");
+	}
+	for (;;)
+		pause();
+}
+
 static unsigned
 number (const char *text, unsigned max)
 {
@@ -220,6 +263,7 @@ main (int argc, char **argv)
 		{"idle", required_argument, NULL, 'i'},
 		{"sleep-us", required_argument, NULL, 's'},
 		{"pin", required_argument, NULL, 'p'},
+		{"call", required_argument, NULL, 'n'},
 		{0},
 	};
 	int option;
@@ -241,6 +285,9 @@ main (int argc, char **argv)
 			break;
 		case 'p':
 			options.pin = number (optarg, 1);
+			break;
+		case 'n':
+			options.call = number (optarg, 1000);
 			break;
 		default:
 			return 2;
@@ -264,5 +311,7 @@ main (int argc, char **argv)
 			return 1;
 		close (running[0]);
 	}
+	if (options.call)
+		make_calls();
 	return 0;
 }

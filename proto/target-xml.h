@@ -2,6 +2,7 @@
 #pragma once
 
 #include "proto/proto.h"
+#include "proto/rsp-frame.h"
 
 /*
  * Target descriptions: which registers the stub has, in which order and under which number.
@@ -13,7 +14,8 @@
 #define KD_TARGET_XML_DEPTH_MAX 8 /* of includes, and of elements */
 #define KD_TARGET_XML_REGS_MAX 4096
 #define KD_TARGET_XML_REGNUM_MAX 65535
-#define KD_TARGET_XML_BITSIZE_MAX 65536
+/* What a packet can carry, in hex: SME's ZA has 524288, and no register refuses a machine. */
+#define KD_TARGET_XML_BITSIZE_MAX (KD_RSP_PAYLOAD_MAX / 2 * 8)
 
 typedef struct {
 	const char *name; /* strings here live as long as the layout */

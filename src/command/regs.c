@@ -20,10 +20,9 @@ static gboolean
 add_register (
 	KdSession *session, unsigned cpu, const KdRegInfo *info, JsonObject *regs, GError **error)
 {
-	uint8_t bytes[KD_REG_BYTES_MAX];
-	g_autoptr (GString) text = NULL;
+	g_autoptr (GByteArray) bytes = NULL;
+	g_autofree char *text = NULL;
 	uint64_t value;
-	size_t len;
 
 	if (info->bits <= 64) {
 		if (!kd_target_reg_get (session->target, cpu, info->name, &value, error))
@@ -31,13 +30,18 @@ add_register (
 		kd_json_set_hex (regs, info->name, value);
 		return TRUE;
 	}
-	if (!kd_target_reg_get_bytes (session->target, cpu, info->name, bytes, &len, error))
+	bytes = g_byte_array_new();
+	if (!kd_target_reg_get_bytes (session->target, cpu, info->name, bytes, error))
 		return FALSE;
 	/* Most significant byte first, as a number is written. */
-	text = g_string_new ("0x");
-	for (size_t i = MIN (len, sizeof (bytes)); i-- > 0;)
-		g_string_append_printf (text, "%02x", bytes[i]);
-	kd_json_set_string (regs, info->name, text->str);
+	for (guint i = 0; i < bytes->len / 2; i++) {
+		uint8_t low = bytes->data[i];
+
+		bytes->data[i] = bytes->data[bytes->len - 1 - i];
+		bytes->data[bytes->len - 1 - i] = low;
+	}
+	text = kd_hex_to_string (bytes->data, bytes->len);
+	kd_json_set_printf (regs, info->name, "0x%s", text);
 	return TRUE;
 }
 

@@ -332,23 +332,22 @@ static void
 read_reg (const KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply)
 {
 	const KdRegInfo *info = reg_by_number (session, call->number);
-	uint8_t bytes[KD_REG_BYTES_MAX];
+	g_autoptr (GByteArray) bytes = g_byte_array_new();
 	uint64_t value;
-	size_t len = 8;
 
 	if (!info && kd_gdb_pac_reg (session, call->number, &value)) {
-		for (unsigned i = 0; i < 8; i++)
-			bytes[i] = (uint8_t)(value >> 8 * i);
+		value = GUINT64_TO_LE (value);
+		g_byte_array_append (bytes, (const guint8 *)&value, sizeof value);
 	} else if (!info) {
 		g_string_assign (reply, E_INVALID);
 		return;
 	} else if (!kd_target_reg_get_bytes (
-			   session->target, stub->cpu, info->stub_name, bytes, &len, NULL)) {
+			   session->target, stub->cpu, info->stub_name, bytes, NULL)) {
 		g_string_assign (reply, E_PERM);
 		return;
-	} else if (is_link_reg (session, info) && len == 8)
-		strip_link (session, bytes);
-	kd_hex_append (reply, bytes, len);
+	} else if (is_link_reg (session, info) && bytes->len == 8)
+		strip_link (session, bytes->data);
+	kd_hex_append (reply, bytes->data, bytes->len);
 }
 
 /*

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "target/target-private.h"
 
+/* Bytes that are taken for a register whatever width the description gives it. */
+#define SHORT_REG_MAX 256
+
 #include <string.h>
 
 static char *
@@ -160,14 +163,14 @@ desc_of (const KdTarget *target, guint index)
 }
 
 static gboolean
-parse (const KdRegDesc *desc, const KdRspAnswer *answer, uint8_t *buf, size_t *ret_len,
+parse (const KdRegDesc *desc, const KdRspAnswer *answer, uint8_t *buf, size_t max, size_t *ret_len,
 	GError **error)
 {
 	gboolean unavailable = FALSE;
 	GError *why = NULL;
 
-	if (!kd_rsp_parse_registers (answer->payload, answer->len, KD_REG_BYTES_MAX, buf, ret_len,
-		    &unavailable, &why)) {
+	if (!kd_rsp_parse_registers (
+		    answer->payload, answer->len, max, buf, ret_len, &unavailable, &why)) {
 		kd_rsp_link_propagate (error, why);
 		g_prefix_error (error, "register %s: ", desc->name);
 		return FALSE;
@@ -180,7 +183,8 @@ parse (const KdRegDesc *desc, const KdRspAnswer *answer, uint8_t *buf, size_t *r
 }
 
 static gboolean
-fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t *ret_len, GError **error)
+fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t max, size_t *ret_len,
+	GError **error)
 {
 	const KdRegDesc *desc = desc_of (target, index);
 	KdRspAnswer answer;
@@ -190,7 +194,7 @@ fetch (KdTarget *target, unsigned cpu, guint index, uint8_t *buf, size_t *ret_le
 	kd_rsp_request_read_register (kd_rsp_link_request (target->rsp), desc->regnum);
 	if (!kd_rsp_link_ask (target->rsp, &answer, error))
 		return kd_target_result (target, FALSE);
-	return parse (desc, &answer, buf, ret_len, error);
+	return parse (desc, &answer, buf, max, ret_len, error);
 }
 
 static uint64_t
@@ -203,6 +207,33 @@ little_endian (const uint8_t *bytes, size_t len)
 	return value;
 }
 
+/* The bytes of the stub's `g`. */
+static uint8_t *
+read_all (
+	KdTarget *target, unsigned cpu, size_t *ret_len, gboolean *ret_unavailable, GError **error)
+{
+	g_autofree uint8_t *bytes = NULL;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	if (!select_cpu (target, cpu, error)) {
+		kd_target_result (target, FALSE);
+		return NULL;
+	}
+	kd_rsp_request_read_registers (kd_rsp_link_request (target->rsp));
+	if (!kd_rsp_link_ask (target->rsp, &answer, error)) {
+		kd_target_result (target, FALSE);
+		return NULL;
+	}
+	/* By what has come: the description may promise gigabytes. */
+	bytes = g_malloc (answer.len / 2 + 1);
+	if (kd_rsp_parse_registers (answer.payload, answer.len, target->layout->g_size, bytes,
+		    ret_len, ret_unavailable, &why))
+		return g_steal_pointer (&bytes);
+	kd_rsp_link_propagate (error, why);
+	return NULL;
+}
+
 /*
  * All that the stub gives at once: the general registers and, by QEMU for x86, most that say what
  * the CPU does. Those that it cannot give are left to be asked for.
@@ -210,23 +241,13 @@ little_endian (const uint8_t *bytes, size_t len)
 static gboolean
 fetch_many (KdTarget *target, unsigned cpu, GError **error)
 {
-	size_t max = target->layout->g_size, len;
-	g_autofree uint8_t *bytes = g_malloc (MAX (max, 1));
-	KdCpuRegs *regs = &target->regs[cpu];
 	gboolean unavailable = FALSE;
-	KdRspAnswer answer;
-	GError *why = NULL;
+	size_t len;
+	g_autofree uint8_t *bytes = read_all (target, cpu, &len, &unavailable, error);
+	KdCpuRegs *regs = &target->regs[cpu];
 
-	if (!select_cpu (target, cpu, error))
-		return kd_target_result (target, FALSE);
-	kd_rsp_request_read_registers (kd_rsp_link_request (target->rsp));
-	if (!kd_rsp_link_ask (target->rsp, &answer, error))
-		return kd_target_result (target, FALSE);
-	if (!kd_rsp_parse_registers (
-		    answer.payload, answer.len, max, bytes, &len, &unavailable, &why)) {
-		kd_rsp_link_propagate (error, why);
+	if (!bytes)
 		return FALSE;
-	}
 	target->g_len = len;
 	for (guint i = 0; i < target->layout->regs->len && !unavailable; i++) {
 		const KdRegDesc *desc = desc_of (target, i);
@@ -266,7 +287,7 @@ kd_target_reg_get (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t *ret_value, GError **error)
 {
 	int index = find_register (target, cpu, name, error);
-	uint8_t buf[KD_REG_BYTES_MAX];
+	uint8_t buf[SHORT_REG_MAX];
 	size_t len;
 
 	if (index < 0 || !kd_target_check_stopped (target, error))
@@ -290,7 +311,7 @@ kd_target_reg_get (
 	}
 	if (!regs->valid[index]) {
 		regs->nr_fetched++;
-		if (!fetch (target, cpu, (guint)index, buf, &len, error))
+		if (!fetch (target, cpu, (guint)index, buf, sizeof buf, &len, error))
 			return FALSE;
 		regs->values[index] = little_endian (buf, len);
 		regs->valid[index] = TRUE;
@@ -336,25 +357,32 @@ gboolean
 kd_target_pc_parse (KdTarget *target, const KdRspAnswer *answer, uint64_t *ret_pc, GError **error)
 {
 	int index = find_register (target, 0, target->arch->pc, error);
-	uint8_t buf[KD_REG_BYTES_MAX];
+	uint8_t buf[SHORT_REG_MAX];
 	size_t len;
 
-	if (index < 0 || !parse (desc_of (target, (guint)index), answer, buf, &len, error))
+	if (index < 0 ||
+		!parse (desc_of (target, (guint)index), answer, buf, sizeof buf, &len, error))
 		return FALSE;
 	*ret_pc = little_endian (buf, len);
 	return TRUE;
 }
 
 gboolean
-kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
-	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error)
+kd_target_reg_get_bytes (
+	KdTarget *target, unsigned cpu, const char *name, GByteArray *into, GError **error)
 {
 	int index = find_register (target, cpu, name, error);
+	size_t len;
 
 	if (index < 0 || !kd_target_check_stopped (target, error))
 		return FALSE;
 	sync_kvm (target, cpu);
-	return fetch (target, cpu, (guint)index, buf, ret_len, error);
+	g_byte_array_set_size (
+		into, (guint)MAX (desc_of (target, (guint)index)->size, SHORT_REG_MAX));
+	if (!fetch (target, cpu, (guint)index, into->data, into->len, &len, error))
+		return FALSE;
+	g_byte_array_set_size (into, (guint)len);
+	return TRUE;
 }
 
 gboolean
@@ -412,20 +440,12 @@ gboolean
 kd_target_reg_get_all (KdTarget *target, unsigned cpu, GByteArray *into, GError **error)
 {
 	g_autofree uint8_t *bytes = NULL;
-	size_t max = target->layout->g_size, len;
-	KdRspAnswer answer;
-	GError *why = NULL;
+	size_t len;
 
 	if (!kd_target_check_cpu (target, cpu, error) || !kd_target_check_stopped (target, error))
 		return FALSE;
-	bytes = g_malloc (MAX (max, 1));
-	if (!select_cpu (target, cpu, error))
-		return kd_target_result (target, FALSE);
-	kd_rsp_request_read_registers (kd_rsp_link_request (target->rsp));
-	if (!kd_rsp_link_ask (target->rsp, &answer, error))
-		return kd_target_result (target, FALSE);
-	if (!kd_rsp_parse_registers (answer.payload, answer.len, max, bytes, &len, NULL, &why)) {
-		kd_rsp_link_propagate (error, why);
+	bytes = read_all (target, cpu, &len, NULL, error);
+	if (!bytes) {
 		g_prefix_error (error, "registers of CPU %u: ", cpu);
 		return FALSE;
 	}

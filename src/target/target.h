@@ -126,8 +126,6 @@ typedef struct {
 	unsigned number; /* the stub's, in its description; rising, with gaps */
 } KdRegInfo;
 
-#define KD_REG_BYTES_MAX 256
-
 /* All registers of the target in stub order; valid as long as the target. */
 const KdRegInfo *kd_target_reg_infos (const KdTarget *target, unsigned *ret_nr);
 /* By canonical or stub name, case as given then ignored. Up to 64 bits. Cached per stop. */
@@ -147,9 +145,9 @@ gboolean kd_target_reg_fetch_many (KdTarget *target, unsigned cpu, GError **erro
 /* Says what a register is that nothing has changed since it was read at another stop; unless it has
  * been read at this one. */
 void kd_target_reg_assume (KdTarget *target, unsigned cpu, const char *name, uint64_t value);
-/* Little-endian bytes of a register of any width; *ret_len is its size in bytes. */
-gboolean kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
-	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error);
+/* Little-endian bytes of a register of any width, which `into` has alone then. */
+gboolean kd_target_reg_get_bytes (
+	KdTarget *target, unsigned cpu, const char *name, GByteArray *into, GError **error);
 /* Writes, reads back, and fails with REMOTE when the stub dropped the write. */
 gboolean kd_target_reg_set (
 	KdTarget *target, unsigned cpu, const char *name, uint64_t value, GError **error);

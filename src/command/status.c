@@ -164,7 +164,7 @@ kd_status_json (KdSession *session)
 	for (char **address = session->gdb; address && *address; address++)
 		json_array_add_string_element (gdb, *address);
 	memory = kd_json_add_object (obj, "memory");
-	/* "direct-vm" and "direct-mmap" are two ways of the one path that scripts ask for. */
+	/* "direct-vm" and "direct-file" are two ways of the one path that scripts ask for. */
 	kd_json_set_string (memory, "path",
 		path.path && g_str_has_prefix (path.path, "direct") ? "direct" : path.path);
 	kd_json_set_string (memory, "how", path.path);

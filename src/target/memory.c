@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/json.h"
-#include "target/qemu-process.h"
+#include "target/ram-file.h"
 #include "target/target-private.h"
 
 #define PAGE ((uint64_t)4096)
@@ -31,6 +27,7 @@ kd_target_memory_clear (KdTarget *target)
 {
 	g_clear_pointer (&target->pages, g_hash_table_unref);
 	g_clear_pointer (&target->ram, g_array_unref);
+	g_clear_pointer (&target->ram_files, g_array_unref);
 	g_clear_pointer (&target->ranges, g_array_unref);
 	g_clear_pointer (&target->tlb, g_free);
 	g_clear_pointer (&target->path_why, g_free);
@@ -46,20 +43,9 @@ kd_target_ram (KdTarget *target, unsigned *ret_nr)
 KdMemoryPath
 kd_target_memory_path (const KdTarget *target)
 {
-	static const char *const names[] = {"none", "direct-mmap", "direct-vm", "rsp", "qmp"};
+	static const char *const names[] = {"none", "direct-file", "direct-vm", "rsp", "qmp"};
 
 	return (KdMemoryPath){names[target->path], target->path_why};
-}
-
-const void *
-kd_target_map_phys (KdTarget *target, uint64_t pa, size_t len)
-{
-	const KdRamBlock *block = kd_ram_map_find (target->ram, pa);
-
-	if (target->path != KD_PATH_MMAP || !block || !block->map ||
-		len > block->size - (pa - block->pa))
-		return NULL;
-	return block->map + (pa - block->pa);
 }
 
 /* --- the map --- */
@@ -97,95 +83,26 @@ kd_target_find_ram (KdTarget *target)
 	}
 }
 
-/* --- mapped --- */
+/* --- raw reads, within one block --- */
 
 static gboolean
-is_file (int fd, const KdMapping *mapping)
-{
-	struct stat st;
-
-	return fstat (fd, &st) == 0 && st.st_ino == mapping->inode &&
-	       major (st.st_dev) == mapping->dev_major && minor (st.st_dev) == mapping->dev_minor;
-}
-
-/* The file behind a shared mapping of QEMU's, opened through /proc. -1: no permission, or none
- * found. */
-static int
-open_mapping (int pid, const KdMapping *mapping)
-{
-	g_autofree char *by_range = g_strdup_printf (
-		"/proc/%d/map_files/%" PRIx64 "-%" PRIx64, pid, mapping->start, mapping->end);
-	g_autofree char *fd_dir = g_strdup_printf ("/proc/%d/fd", pid);
-	g_autoptr (GDir) fds = NULL;
-	const char *name;
-	int fd = open (by_range, O_RDONLY | O_CLOEXEC);
-
-	if (fd >= 0 && is_file (fd, mapping))
-		return fd;
-	if (fd >= 0)
-		close (fd);
-	fds = g_dir_open (fd_dir, 0, NULL);
-	while (fds && (name = g_dir_read_name (fds))) {
-		g_autofree char *path = g_build_filename (fd_dir, name, NULL);
-		struct stat st;
-
-		/* Looked at before it is opened: opening a device or a FIFO does things. */
-		if (stat (path, &st) < 0 || !S_ISREG (st.st_mode) || st.st_ino != mapping->inode)
-			continue;
-		fd = open (path, O_RDONLY | O_CLOEXEC);
-		if (fd >= 0 && is_file (fd, mapping))
-			return fd;
-		if (fd >= 0)
-			close (fd);
-	}
-	return -1;
-}
-
-static gboolean
-map_block (KdTarget *target, KdRamBlock *block, const char *maps)
-{
-	g_auto (KdMapping) mapping = {0};
-	struct stat st;
-	uint64_t offset;
-	void *map;
-	int fd;
-
-	if (!block->hva || !kd_proc_maps_find (maps, block->hva, &mapping) || !mapping.shared ||
-		!mapping.path || block->size > mapping.end - block->hva)
-		return FALSE;
-	offset = mapping.offset + (block->hva - mapping.start);
-	fd = open_mapping (target->pid, &mapping);
-	if (fd < 0)
-		return FALSE;
-	/* Pages behind the end of the file would kill us when touched. */
-	if (fstat (fd, &st) < 0 || offset % PAGE || (uint64_t)st.st_size < offset + block->size) {
-		close (fd);
-		return FALSE;
-	}
-	map = mmap (NULL, block->size, PROT_READ, MAP_SHARED, fd, (off_t)offset);
-	close (fd);
-	if (map == MAP_FAILED)
-		return FALSE;
-	block->map = map;
-	return TRUE;
-}
-
-static gboolean
-map_all (KdTarget *target)
+find_files (KdTarget *target)
 {
 	g_autofree char *path = g_strdup_printf ("/proc/%d/maps", target->pid);
 	g_autofree char *maps = NULL;
-	gboolean mapped = FALSE;
+	gboolean any = FALSE;
 
 	if (!g_file_get_contents (path, &maps, NULL, NULL))
 		return FALSE;
+	target->ram_files = kd_ram_files_new();
 	/* Flash and ROM are seldom shared: those blocks are read the other way. */
-	for (guint i = 0; i < target->ram->len; i++)
-		mapped |= map_block (target, &g_array_index (target->ram, KdRamBlock, i), maps);
-	return mapped;
-}
+	for (guint i = 0; i < target->ram->len; i++) {
+		KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
 
-/* --- raw reads, within one block --- */
+		any |= block->hva && kd_ram_file_find (target->ram_files, target->pid, maps, block);
+	}
+	return any;
+}
 
 static gboolean
 read_vm (KdTarget *target, const KdRamBlock *block, uint64_t pa, void *buf, size_t len,
@@ -272,11 +189,15 @@ read_block (KdTarget *target, const KdRamBlock *block, uint64_t pa, void *buf, s
 {
 	int code = 0;
 
-	if (block && block->map) {
-		memcpy (buf, block->map + (pa - block->pa), len);
-		return TRUE;
+	if (block && block->in_file) {
+		if (kd_ram_file_read (block, pa, buf, len))
+			return TRUE;
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
+			"physical address 0x%" PRIx64 ": the file of QEMU's RAM: %s", pa,
+			errno == EIO ? "it ends before that" : g_strerror (errno));
+		return FALSE;
 	}
-	if (block && block->hva && (target->path == KD_PATH_VM || target->path == KD_PATH_MMAP)) {
+	if (block && block->hva && (target->path == KD_PATH_VM || target->path == KD_PATH_FILE)) {
 		if (read_vm (target, block, pa, buf, len, &code))
 			return TRUE;
 		if (code == ESRCH) {
@@ -324,9 +245,8 @@ read_part (KdTarget *target, const KdRamBlock *block, uint64_t pa, uint8_t *buf,
 	gboolean whole_pages =
 		!block || (first >= block->pa && last + PAGE - block->pa <= block->size);
 
-	/* A running machine's memory is not kept, nor what is mapped or large. */
-	if ((block && block->map) || len >= 4 * PAGE || target->state == KD_TARGET_RUNNING ||
-		!whole_pages)
+	/* A running machine's memory is not kept, nor what is large. */
+	if (len >= 4 * PAGE || target->state == KD_TARGET_RUNNING || !whole_pages)
 		return read_block (target, block, pa, buf, len, error);
 	while (len) {
 		size_t in_page = pa & (PAGE - 1), part = MIN (len, PAGE - in_page);
@@ -440,7 +360,7 @@ agrees_with_stub (KdTarget *target)
 	for (guint i = 0; i < target->ram->len; i++) {
 		const KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
 
-		if ((block->map || block->hva) && (!largest || block->size > largest->size))
+		if (block->hva && (!largest || block->size > largest->size))
 			largest = block;
 	}
 	if (!largest)
@@ -472,8 +392,8 @@ try_direct (KdTarget *target, char **ret_owned)
 		return "QEMU's monitor gave no map of the RAM";
 	if (!target->pid)
 		return "QEMU does not run on this machine, or its process was not found";
-	if (map_all (target)) {
-		target->path = KD_PATH_MMAP;
+	if (find_files (target)) {
+		target->path = KD_PATH_FILE;
 		return NULL;
 	}
 	block = &g_array_index (target->ram, KdRamBlock, 0);

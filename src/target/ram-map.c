@@ -2,18 +2,13 @@
 #include "target/ram-map.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/hex.h"
 
 static void
 block_clear (gpointer data)
 {
-	KdRamBlock *block = data;
-
-	if (block->map)
-		munmap ((void *)block->map, block->size);
-	g_free (block->name);
+	g_free (((KdRamBlock *)data)->name);
 }
 
 GArray *
@@ -73,8 +68,9 @@ parse_range (const char *line, size_t len, KdRamBlock *ret_block)
 	rest = strchr (rest, ',');
 	if (!rest || !(skip (&rest, ", ram): ") || skip (&rest, ", rom): ")))
 		return FALSE;
-	*ret_block = (KdRamBlock){start, end - start + 1,
-		g_strndup (rest, name_length (rest, strlen (rest))), 0, NULL};
+	*ret_block = (KdRamBlock){.pa = start,
+		.size = end - start + 1,
+		.name = g_strndup (rest, name_length (rest, strlen (rest)))};
 	return TRUE;
 }
 

@@ -14,11 +14,13 @@ typedef struct {
 	uint64_t pa, size;
 	char *name;   /* of the memory region: "mach-virt.ram" */
 	uint64_t hva; /* in QEMU's process; 0: unknown */
-	/* Where it is mapped in ours, NULL: nowhere. Owned by the map. */
-	const uint8_t *map;
+	/* A shared file holds it: see ram-file.h, to which the descriptor belongs. */
+	gboolean in_file;
+	int fd;
+	uint64_t file_offset;
 } KdRamBlock;
 
-/* Array of KdRamBlock by rising address, elements cleared (maps are unmapped). */
+/* Array of KdRamBlock by rising address, elements cleared. */
 GArray *kd_ram_map_new (void);
 
 /*

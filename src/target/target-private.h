@@ -32,7 +32,7 @@ typedef struct {
 
 typedef enum {
 	KD_PATH_NONE,
-	KD_PATH_MMAP, /* QEMU's RAM is a shared file and mapped here too */
+	KD_PATH_FILE, /* QEMU's RAM is a shared file, read with pread */
 	KD_PATH_VM,   /* process_vm_readv on QEMU */
 	KD_PATH_RSP,  /* the stub's physical mode */
 	KD_PATH_QMP,  /* pmemsave */
@@ -78,8 +78,9 @@ struct KdTarget {
 	gboolean settling;    /* a step that nobody is told of: kd_target_step_held() */
 	unsigned nr_cancel_blocks;
 
-	GArray *ram;    /* KdRamBlock */
-	GArray *ranges; /* KdRamRange, the same for callers */
+	GArray *ram;       /* KdRamBlock */
+	GArray *ram_files; /* see ram-file.h; NULL: none */
+	GArray *ranges;    /* KdRamRange, the same for callers */
 	KdPath path;
 	char *path_why;
 	GHashTable *pages; /* uint64_t pa → 4 KiB, of this stop */

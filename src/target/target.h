@@ -177,11 +177,6 @@ gboolean kd_target_phys_read_func (
  * Refused (UNSUPPORTED) where the RAM map is not known. */
 gboolean kd_target_write_phys (
 	KdTarget *target, uint64_t pa, const void *buf, size_t len, GError **error);
-/*
- * Where a whole range of RAM is mapped in this process, NULL where it is not (other paths, holes).
- * The pointer is valid as long as the target; the machine may write behind it while it runs.
- */
-const void *kd_target_map_phys (KdTarget *target, uint64_t pa, size_t len);
 /* Virtual, through the tables of `regime`; translations are cached per stop. FAULT names the level.
  */
 gboolean kd_target_read_virt (KdTarget *target, const KdRegime *regime, uint64_t va, void *buf,
@@ -202,7 +197,7 @@ typedef struct {
 const KdRamRange *kd_target_ram (KdTarget *target, unsigned *ret_nr);
 
 typedef struct {
-	const char *path; /* "direct-mmap", "direct-vm", "rsp", "qmp": fastest in use */
+	const char *path; /* "direct-file", "direct-vm", "rsp", "qmp": fastest in use */
 	const char *why;  /* why not a faster one; NULL if it is the fastest */
 } KdMemoryPath;
 KdMemoryPath kd_target_memory_path (const KdTarget *target);

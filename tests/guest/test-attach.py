@@ -266,7 +266,7 @@ def over_rsp_alone(t):
     done = t.kvmdbg.attach(t.machine)
     expect(done.status == 0, str(done))
     status = t.kvmdbg.call("status")
-    expect_equal(status["memory"]["how"], "direct-mmap", f"memory.path {status['memory']}")
+    expect_equal(status["memory"]["how"], "direct-file", f"memory.path {status['memory']}")
     t.kvmdbg.text("detach")
     done = t.kvmdbg.attach(t.machine, "--no-direct")
     expect(done.status == 0, str(done))

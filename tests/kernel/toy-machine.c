@@ -53,7 +53,7 @@ kd_target_cancellable (const KdTarget *target)
 KdMemoryPath
 kd_target_memory_path (const KdTarget *target)
 {
-	return (KdMemoryPath){"direct-mmap", NULL};
+	return (KdMemoryPath){"direct-file", NULL};
 }
 
 const KdRamRange *

@@ -89,7 +89,8 @@ read_around (KdTarget *target, uint64_t pa, uint64_t before, uint64_t behind, ui
 		if (pa < ram[i].pa || pa >= end)
 			continue;
 		*ret_start = pa - ram[i].pa > before ? pa - before : ram[i].pa;
-		*ret_start = (*ret_start + PAGE - 1) & ~(PAGE - 1);
+		/* Down: never behind `pa`, and ranges are whole pages. */
+		*ret_start &= ~(PAGE - 1);
 		*ret_len = (size_t)(MIN (end - pa, behind) + pa - *ret_start);
 		bytes = g_malloc (*ret_len);
 		return kd_target_read_phys (target, *ret_start, bytes, *ret_len, error)

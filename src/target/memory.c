@@ -71,7 +71,7 @@ kd_target_find_ram (KdTarget *target)
 	target->ranges = g_array_new (FALSE, FALSE, sizeof (KdRamRange));
 	for (guint i = 0; i < target->ram->len; i++) {
 		KdRamBlock *block = &g_array_index (target->ram, KdRamBlock, i);
-		KdRamRange range = {block->pa, block->size, block->name};
+		KdRamRange range = {.name = block->name};
 		uint64_t first, last;
 
 		/* The whole block must lie in QEMU as it does in the machine. */
@@ -79,7 +79,8 @@ kd_target_find_ram (KdTarget *target)
 			find_hva (target, block->pa + block->size - 1, &last) &&
 			last - first == block->size - 1)
 			block->hva = first;
-		g_array_append_val (target->ranges, range);
+		if (kd_ram_block_pages (block, &range.pa, &range.size))
+			g_array_append_val (target->ranges, range);
 	}
 }
 

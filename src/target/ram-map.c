@@ -63,7 +63,7 @@ parse_range (const char *line, size_t len, KdRamBlock *ret_block)
 	if (!skip (&rest, "-") || !kd_hex_parse_prefix (rest, strlen (rest), &end, &used))
 		return FALSE;
 	rest += used;
-	if (!skip (&rest, " (prio ") || end < start || end - start == G_MAXUINT64)
+	if (!skip (&rest, " (prio ") || end < start || end >> KD_RAM_PA_BITS)
 		return FALSE;
 	rest = strchr (rest, ',');
 	if (!rest || !(skip (&rest, ", ram): ") || skip (&rest, ", rom): ")))
@@ -137,6 +137,19 @@ kd_gpa2hva_parse (const char *text, uint64_t *ret_hva)
 		!kd_hex_parse_prefix (is + 6, strlen (is + 6), &hva, &used) || hva == 0)
 		return FALSE;
 	*ret_hva = hva;
+	return TRUE;
+}
+
+gboolean
+kd_ram_block_pages (const KdRamBlock *block, uint64_t *ret_pa, uint64_t *ret_size)
+{
+	uint64_t start = (block->pa + KD_RAM_PAGE - 1) & ~(KD_RAM_PAGE - 1);
+	uint64_t end = (block->pa + block->size) & ~(KD_RAM_PAGE - 1);
+
+	if (end <= start)
+		return FALSE;
+	*ret_pa = start;
+	*ret_size = end - start;
 	return TRUE;
 }
 

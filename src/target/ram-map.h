@@ -9,6 +9,9 @@
  * zeros for holes and reaches devices, whose registers change by being read.
  */
 #define KD_RAM_RANGES_MAX 1024
+/* More than any CPU's physical address has bits (arm64 with 128-bit descriptors: 56). */
+#define KD_RAM_PA_BITS 56
+#define KD_RAM_PAGE UINT64_C (4096)
 
 typedef struct {
 	uint64_t pa, size;
@@ -25,12 +28,15 @@ GArray *kd_ram_map_new (void);
 
 /*
  * `info mtree -f`: the ranges "ram" and "rom" of the flat view of address space "memory", sorted,
- * not overlapping. New array; empty when the text has none.
+ * not overlapping, below 1 << KD_RAM_PA_BITS. New array; empty when the text has none.
  */
 GArray *kd_mtree_parse (const char *text);
 
 /* `gpa2hva`'s answer. FALSE: it is an error's text. */
 gboolean kd_gpa2hva_parse (const char *text, uint64_t *ret_hva);
+
+/* The whole pages that are in the block. FALSE: it has none. */
+gboolean kd_ram_block_pages (const KdRamBlock *block, uint64_t *ret_pa, uint64_t *ret_size);
 
 /* The block that holds `pa`, or NULL. */
 const KdRamBlock *kd_ram_map_find (const GArray *map, uint64_t pa);

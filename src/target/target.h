@@ -190,6 +190,7 @@ gboolean kd_target_read_cpu (
 /* KdArch.walk over physical reads. */
 void kd_target_walk (KdTarget *target, const KdRegime *regime, uint64_t va, KdWalk *ret_walk);
 
+/* Whole pages of 4 KiB, some; pa + size is in the address space. */
 typedef struct {
 	uint64_t pa, size;
 	const char *name; /* "mach-virt.ram": QEMU's name of the block, NULL unknown */

@@ -72,6 +72,10 @@ static const Row rows[] = {
 		0},
 	{"end-before-start", HEAD "  0000000000001000-0000000000000fff (prio 0, ram): a\n", 0},
 	{"whole-space", HEAD "  0000000000000000-ffffffffffffffff (prio 0, ram): a\n", 0},
+	{"up-to-the-top", HEAD "  0000000000001000-ffffffffffffffff (prio 0, ram): a\n", 0},
+	{"above-any-address", HEAD "  0100000000000000-0100000000000fff (prio 0, ram): a\n", 0},
+	{"highest", HEAD "  00fffffffffff000-00ffffffffffffff (prio 0, ram): a\n", 1},
+	{"inside-a-page", HEAD "  0000000000000001-0000000000000002 (prio 0, ram): a\n", 1},
 	{"no-kind", HEAD "  0000000000001000-0000000000001fff (prio 0\n", 0},
 	{"no-end", HEAD "  0000000000001000-", 0},
 	{"not-hex", HEAD "  zzzz-0000000000001fff (prio 0, ram): a\n", 0},
@@ -105,6 +109,34 @@ test_many (void)
 }
 
 static void
+test_pages (void)
+{
+	static const struct {
+		uint64_t pa, size, want_pa, want_size; /* 0: none */
+	} pages[] = {
+		{0x1000, 0x1000, 0x1000, 0x1000},
+		{0x1001, 2, 0, 0},
+		{0x1ff0, 0x1000, 0, 0},
+		{0x1ff0, 0x1010, 0x2000, 0x1000},
+		{0x1001, 0x2fff, 0x2000, 0x2000},
+		{0xfffffffffff000, 0x1000, 0xfffffffffff000, 0x1000},
+	};
+
+	for (size_t i = 0; i < G_N_ELEMENTS (pages); i++) {
+		const KdRamBlock block = {.pa = pages[i].pa, .size = pages[i].size};
+		uint64_t pa = 5, size = 6;
+
+		if (kd_ram_block_pages (&block, &pa, &size)) {
+			g_assert_cmphex (pa, ==, pages[i].want_pa);
+			g_assert_cmphex (size, ==, pages[i].want_size);
+		} else {
+			g_assert_cmphex (pages[i].want_size, ==, 0);
+			g_assert_true (pa == 5 && size == 6);
+		}
+	}
+}
+
+static void
 test_gpa2hva (void)
 {
 	uint64_t hva = 5;
@@ -127,6 +159,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/ram-map/parse", test_parse);
 	g_test_add_func ("/ram-map/find", test_find);
 	g_test_add_func ("/ram-map/more-than-the-limit", test_many);
+	g_test_add_func ("/ram-map/pages", test_pages);
 	g_test_add_func ("/ram-map/gpa2hva", test_gpa2hva);
 	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
 		g_autofree char *name = g_strconcat ("/ram-map/parse/", rows[i].name, NULL);

@@ -117,7 +117,9 @@ kd_arm64_walk (
 	uint64_t table = regime->root, hierarchy = 0;
 
 	*ret_walk = (KdWalk){.status = KD_WALK_NONCANONICAL};
-	if (!is_canonical (regime, va))
+	/* Level -1 resolves bits that only 4K pages have. */
+	if (start < -1 || regime->page_shift + (3 - start) * (int)stride >= 64 ||
+		!is_canonical (regime, va))
 		return;
 	for (int level = start; level <= 3; level++) {
 		unsigned shift = regime->page_shift + (unsigned)(3 - level) * stride;

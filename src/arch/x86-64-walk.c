@@ -105,7 +105,7 @@ kd_x86_64_walk (
 	uint64_t table = regime->root, all = ~0ULL, any = 0;
 
 	*ret_walk = (KdWalk){.status = KD_WALK_NONCANONICAL};
-	if (!is_canonical (regime, va))
+	if (regime->va_bits < 48 || regime->va_bits > 57 || !is_canonical (regime, va))
 		return;
 	for (unsigned below = (regime->va_bits - regime->page_shift) / 9; below-- > 0;) {
 		KdWalkLevel *step = &ret_walk->levels[ret_walk->nr_levels++];

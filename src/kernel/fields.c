@@ -66,6 +66,12 @@ kd_fields_find (KdKernel *kernel, const char *type, const KdFieldWant *wants, si
 			"%s: members lie further apart than any kernel has them", type);
 		return FALSE;
 	}
+	/* Who reads the whole type has them all. */
+	if (end > kd_type_size (found)) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_RANGE,
+			"%s: a member lies behind its end", type);
+		return FALSE;
+	}
 	*ret_span = (KdFieldSpan){start, end - start};
 	return TRUE;
 }

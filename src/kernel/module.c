@@ -235,8 +235,9 @@ is_same (const KdModule *a, const KdModule *b)
 		strcmp (a->name, b->name) != 0 || a->ranges->len != b->ranges->len ||
 		a->sections != b->sections)
 		return FALSE;
-	return memcmp (a->ranges->data, b->ranges->data, a->ranges->len * sizeof (KdModuleRange)) ==
-	       0;
+	/* An empty array has no bytes at all. */
+	return a->ranges->len == 0 || memcmp (a->ranges->data, b->ranges->data,
+					      a->ranges->len * sizeof (KdModuleRange)) == 0;
 }
 
 typedef struct {

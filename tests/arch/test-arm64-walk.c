@@ -58,6 +58,10 @@ read_phys (void *data, uint64_t pa, void *buf, size_t len, GError **error)
 #define V_48 0xffff812345678abcULL /* indices by 9 bits: 258, 141, 43, 120 */
 
 static const Row rows[] = {
+	{"64k-level-minus-1", REGIME (16, 52, 52, .flags = KD_ARM64_REGIME_STAGE2), 0x1000,
+		{{0, 0}}, KD_WALK_NONCANONICAL, 0, NULL, 0, 0},
+	{"64k-69-bits", REGIME (16, 69, 52), 0x1000, {{0, 0}}, KD_WALK_NONCANONICAL, 0, NULL, 0, 0},
+	{"no-regime", {.root = T0}, 0, {{0, 0}}, KD_WALK_NONCANONICAL, 0, NULL, 0, 0},
 	/* --- 4K --- */
 	{"4k-48-page", REGIME (12, 48, 48, UPPER), V_48,
 		{{T0 + 258 * 8, T1 | TABLE}, {T1 + 141 * 8, T2 | TABLE}, {T2 + 43 * 8, T3 | TABLE},

@@ -122,6 +122,21 @@ test_overlap (Fixture *fixture, gconstpointer data)
 	g_assert_null (kd_kernel_module_at (fixture->kernel, UINT64_MAX - 8));
 }
 
+/* Of a module that is being freed: it has no memory, and is the same at the next stop. */
+static void
+test_no_memory (Fixture *fixture, gconstpointer data)
+{
+	KdModule *alpha;
+
+	poke (fixture, 0, "core_layout.base", 0);
+	alpha = kd_kernel_module_by_name (fixture->kernel, "alpha");
+	g_assert_nonnull (alpha);
+	g_assert_cmpuint (kd_module_size (alpha), ==, 0);
+	toy_next_stop (fixture->target);
+	g_assert_true (kd_kernel_module_by_name (fixture->kernel, "alpha") == alpha);
+	assert_modules (fixture, "beta alpha", NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -130,5 +145,6 @@ main (int argc, char **argv)
 	g_test_add ("/module/list", Fixture, NULL, set_up, test_list, tear_down);
 	g_test_add ("/module/damaged", Fixture, NULL, set_up, test_damaged, tear_down);
 	g_test_add ("/module/overlap", Fixture, NULL, set_up, test_overlap, tear_down);
+	g_test_add ("/module/no-memory", Fixture, NULL, set_up, test_no_memory, tear_down);
 	return g_test_run();
 }

@@ -270,12 +270,20 @@ symbol_value (const KdElf *elf, const KdElfSection *symtab, uint64_t index, uint
 	return TRUE;
 }
 
+/* Empty where the file has no plain bytes of it. */
+static KdCursor
+section_cursor (const KdElf *elf, const KdElfSection *section)
+{
+	const uint8_t *bytes = kd_elf_section_bytes (elf, section);
+
+	return kd_cursor_init (bytes, bytes ? (size_t)section->size : 0, elf->big_endian);
+}
+
 static void
 relocate_section (const KdElf *elf, uint8_t *data, const KdElfSection *rela)
 {
 	const KdElfSection *symtab = &elf->sections[rela->link], *target;
-	KdCursor cursor = kd_cursor_init (
-		kd_elf_section_bytes (elf, rela), (size_t)rela->size, elf->big_endian);
+	KdCursor cursor = section_cursor (elf, rela);
 	const uint8_t *p;
 
 	target = &elf->sections[rela->info];
@@ -318,8 +326,7 @@ static void
 foreach_in (const KdElf *elf, const KdElfSection *rela, KdElfRelocationFunc func, void *data)
 {
 	const KdElfSection *symtab = &elf->sections[rela->link];
-	KdCursor cursor = kd_cursor_init (
-		kd_elf_section_bytes (elf, rela), (size_t)rela->size, elf->big_endian);
+	KdCursor cursor = section_cursor (elf, rela);
 	const uint8_t *p;
 
 	while (kd_cursor_next_bytes (&cursor, sizeof (Elf64_Rela), &p)) {
@@ -348,8 +355,7 @@ kd_elf_relocations_foreach (
 
 		if (rela->type == SHT_RELA && rela->link < elf->nr_sections &&
 			rela->info < elf->nr_sections && &elf->sections[rela->info] == section &&
-			elf->sections[rela->link].type == SHT_SYMTAB &&
-			kd_elf_section_bytes (elf, rela))
+			elf->sections[rela->link].type == SHT_SYMTAB)
 			foreach_in (elf, rela, func, data);
 	}
 }

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <libelf.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "image/file-map.h"
 #include "image/image.h"
 #include "image/index.h"
 
@@ -113,17 +113,16 @@ gboolean
 kd_elf_write (int fd, uint16_t machine, const KdElfPart *parts, unsigned nr_parts, GError **error)
 {
 	Seal seal = {.magic = SEAL_MAGIC};
+	g_autofree uint8_t *whole = NULL;
 	off_t end;
-	void *whole;
 
 	if (!write_elf (fd, machine, parts, nr_parts, error))
 		return FALSE;
 	end = lseek (fd, 0, SEEK_END);
-	whole = end > 0 ? mmap (NULL, (size_t)end, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
-	if (whole == MAP_FAILED)
+	whole = end > 0 ? g_try_malloc ((size_t)end) : NULL;
+	if (!whole || !kd_file_read (fd, whole, (size_t)end))
 		return fail_errno (error);
 	seal.checksum = kd_index_checksum (whole, (size_t)end);
-	munmap (whole, (size_t)end);
 	return write (fd, &seal, sizeof seal) == (ssize_t)sizeof seal || fail_errno (error);
 }
 

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/hex.h"
 #include "image/debuginfod.h"
@@ -18,26 +14,15 @@
 static size_t
 build_id_of (const char *path, uint8_t ret_id[KD_BUILD_ID_MAX])
 {
-	struct stat st;
+	g_autoptr (KdFileMap) file = kd_file_map_open (path, NULL);
+	KdElf elf = {0};
 	size_t id_len = 0;
-	int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0)
-		return 0;
-	if (fstat (fd, &st) == 0 && S_ISREG (st.st_mode) && st.st_size > 0) {
-		size_t len = (size_t)st.st_size;
-		void *mapping = mmap (NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
-		KdElf elf = {0};
-		if (mapping != MAP_FAILED) {
-			if (kd_elf_init (&elf, mapping, len, NULL)) {
-				id_len = elf.build_id_len;
-				memcpy (ret_id, elf.build_id, id_len);
-			}
-			kd_elf_clear (&elf);
-			munmap (mapping, len);
-		}
+	if (file && kd_elf_init (&elf, file->data, file->len, NULL)) {
+		id_len = elf.build_id_len;
+		memcpy (ret_id, elf.build_id, id_len);
 	}
-	close (fd);
+	kd_elf_clear (&elf);
 	return id_len;
 }
 

@@ -3,6 +3,7 @@
 
 #include "image/btf.h"
 #include "image/elf-file.h"
+#include "image/file-map.h"
 #include "image/image.h"
 #include "image/index.h"
 
@@ -20,7 +21,9 @@ typedef struct KdDwarfNames KdDwarfNames;
 struct KdImage {
 	char *path;
 	gboolean from_memory; /* `path` is ours, made of a machine's memory */
-	void *mapping;        /* of the file, or a copy of what kd_image_open_btf() was given */
+	KdFileMap *file;      /* NULL: none */
+	uint8_t *copy;        /* of what kd_image_open_btf() was given; NULL: nothing */
+	void *mapping;        /* one of these two */
 	size_t mapping_len;
 	KdElf elf; /* no sections when there is no file */
 	KdIndex index;

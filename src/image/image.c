@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -13,49 +9,21 @@
 #include "image/elf-write.h"
 #include "image/image-private.h"
 
-/* Larger than any vmlinux; sizes then fit everywhere. */
-#define FILE_MAX (UINT64_C (64) << 30)
-
 G_DEFINE_QUARK (kd - image - error - quark, kd_image_error)
 
 static gboolean
 map_file (KdImage *image, GError **error)
 {
-	struct stat st;
-	int fd = open (image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-
-	if (fd < 0 || fstat (fd, &st) != 0) {
-		int saved = errno;
-		if (fd >= 0)
-			close (fd);
-		g_set_error (
-			error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_FOUND, "%s", g_strerror (saved));
+	image->file = kd_file_map_open (image->path, error);
+	if (!image->file)
 		return FALSE;
-	}
-	if (!S_ISREG (st.st_mode) || st.st_size <= 0 || (uint64_t)st.st_size > FILE_MAX) {
-		close (fd);
-		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_ELF, "%s",
-			S_ISREG (st.st_mode) ? st.st_size ? "too large" : "empty file"
-					     : "not a regular file");
-		return FALSE;
-	}
-	if (image->from_memory && (st.st_uid != geteuid() || (st.st_mode & 022))) {
-		close (fd);
+	if (image->from_memory &&
+		(image->file->st.st_uid != geteuid() || (image->file->st.st_mode & 022))) {
 		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_MISMATCH, "another user's");
 		return FALSE;
 	}
-	image->mapping_len = (size_t)st.st_size;
-	/* Private and writable: libelf edits the headers of compressed sections in place. */
-	image->mapping = mmap (NULL, image->mapping_len, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_NORESERVE, fd, 0);
-	int saved = errno;
-	close (fd);
-	if (image->mapping == MAP_FAILED) {
-		image->mapping = NULL;
-		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_NOT_ELF, "mapping it: %s",
-			g_strerror (saved));
-		return FALSE;
-	}
+	image->mapping = image->file->data;
+	image->mapping_len = image->file->len;
 	return TRUE;
 }
 
@@ -249,10 +217,8 @@ kd_image_open_btf (const void *btf, size_t len, KdImage *base, GError **error)
 		return NULL;
 	}
 	image->mapping_len = len;
-	image->mapping = mmap (
-		NULL, MAX (len, 1), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (image->mapping == MAP_FAILED) {
-		image->mapping = NULL;
+	image->mapping = image->copy = g_try_malloc (MAX (len, 1));
+	if (!image->copy) {
 		g_set_error (error, KD_IMAGE_ERROR, KD_IMAGE_ERROR_BAD_INFO,
 			"BTF: no memory for 0x%zx bytes", len);
 		return NULL;
@@ -279,8 +245,8 @@ kd_image_free (KdImage *image)
 	kd_btf_free (image->btf);
 	kd_index_clear (&image->index);
 	kd_elf_clear (&image->elf);
-	if (image->mapping)
-		munmap (image->mapping, MAX (image->mapping_len, 1));
+	kd_file_map_free (image->file);
+	g_free (image->copy);
 	g_free (image->cache_dir);
 	g_free (image->path);
 	g_free (image);
@@ -305,6 +271,16 @@ const char *
 kd_image_path (const KdImage *image)
 {
 	return image->from_memory ? NULL : image->path;
+}
+
+const char *
+kd_image_changed (const KdImage *image)
+{
+	/* Each attach touches one that was made from memory, and only we write those. */
+	if (image->file && (image->from_memory ? kd_file_map_is_torn (image->file)
+					       : kd_file_map_has_changed (image->file)))
+		return image->path;
+	return image->dwarf_view ? kd_image_changed (image->dwarf_view) : NULL;
 }
 
 const char *

@@ -60,6 +60,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdImage, kd_image_free)
 KdImage *kd_image_open_btf (const void *btf, size_t len, KdImage *base, GError **error);
 
 const char *kd_image_path (const KdImage *image); /* NULL: from memory */
+/*
+ * The path of its file when somebody has truncated that or written to it since it was opened, so
+ * that answers may be wrong; NULL: it is as it was.
+ */
+const char *kd_image_changed (const KdImage *image);
 const char *kd_image_name (const KdImage *image); /* its path, or for a message what it is */
 uint16_t kd_image_machine (const KdImage *image);
 const uint8_t *kd_image_build_id (const KdImage *image, size_t *ret_len);

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/hex.h"
+#include "image/file-map.h"
 
 #define MAGIC "kvmdbgix"
 /* Raise it whenever a table's structure, its order or its meaning changes. */
@@ -130,8 +130,6 @@ kd_index_init (KdIndex *index, const void *data, size_t len, const KdIndexKey *k
 void
 kd_index_clear (KdIndex *index)
 {
-	if (index->mapping)
-		munmap (index->mapping, index->mapping_len);
 	g_clear_pointer (&index->built, g_byte_array_unref);
 	*index = (KdIndex){0};
 }
@@ -215,7 +213,6 @@ kd_index_load (KdIndex *index, const char *cache_dir, const KdIndexKey *key)
 
 	if (fd < 0)
 		return FALSE;
-	/* A file that somebody else can write could shrink under the mapping. */
 	if (fstat (fd, &st) != 0 || !S_ISREG (st.st_mode) || st.st_uid != geteuid() ||
 		(st.st_mode & 022) != 0 || st.st_size < (off_t)sizeof (Header) ||
 		st.st_size > BLOCK_MAX) {
@@ -223,17 +220,16 @@ kd_index_load (KdIndex *index, const char *cache_dir, const KdIndexKey *key)
 		return FALSE;
 	}
 	size_t len = (size_t)st.st_size;
-	void *mapping = mmap (NULL, len, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	g_autofree uint8_t *data = g_try_malloc (len);
+	/* A copy: what was checked stays so, whatever becomes of the file. */
+	gboolean good = data && kd_file_read (fd, data, len);
+
 	close (fd);
-	if (mapping == MAP_FAILED)
-		return FALSE;
-	if (!kd_index_init (index, mapping, len, key)) {
-		munmap (mapping, len);
+	if (!good || !kd_index_init (index, data, len, key)) {
 		*index = (KdIndex){0};
 		return FALSE;
 	}
-	index->mapping = mapping;
-	index->mapping_len = len;
+	index->built = g_byte_array_new_take (g_steal_pointer (&data), len);
 	return TRUE;
 }
 

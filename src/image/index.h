@@ -68,8 +68,6 @@ typedef struct {
 
 typedef struct {
 	KdIndexArray tables[KD_INDEX_NR_TABLES];
-	void *mapping; /* of a cache file, or NULL */
-	size_t mapping_len;
 	GByteArray *built; /* or NULL */
 } KdIndex;
 

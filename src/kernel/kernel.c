@@ -276,6 +276,16 @@ kd_kernel_target (const KdKernel *kernel)
 	return kernel->target;
 }
 
+const char *
+kd_kernel_changed_file (const KdKernel *kernel)
+{
+	const char *path = kernel->image ? kd_image_changed (kernel->image) : NULL;
+
+	for (guint i = 0; kernel->extra_types && !path && i < kernel->extra_types->len; i++)
+		path = kd_image_changed (g_ptr_array_index (kernel->extra_types, i));
+	return path ? path : kd_modules_changed_file (kernel);
+}
+
 KdImage *
 kd_kernel_image (const KdKernel *kernel)
 {

@@ -96,6 +96,9 @@ typedef gboolean (*KdVmLocateFunc) (KdKernel *kernel, int32_t vm, uint64_t gpa, 
 	uint64_t *ret_len, GError **error);
 void kd_kernel_set_vm_locator (KdKernel *kernel, KdVmLocateFunc func);
 
+/* As kd_image_changed(), of all files that are open for this kernel and its modules. */
+const char *kd_kernel_changed_file (const KdKernel *kernel);
+
 /* --- symbols at run-time addresses --- */
 typedef struct {
 	const char *name; /* valid as long as the kernel */

@@ -559,3 +559,16 @@ kd_kernel_types_foreach (KdKernel *kernel, KdTypeFunc func, void *data)
 			kd_image_types_foreach (module->btf, func, data);
 	}
 }
+
+const char *
+kd_modules_changed_file (const KdKernel *kernel)
+{
+	const char *path = NULL;
+
+	for (guint i = 0; kernel->modules && !path && i < kernel->modules->all->len; i++) {
+		const KdModule *module = g_ptr_array_index (kernel->modules->all, i);
+
+		path = module->image ? kd_image_changed (module->image) : NULL;
+	}
+	return path;
+}

@@ -21,6 +21,8 @@ typedef struct {
  * string when the list could not be walked to its end: then what was found up to there is given.
  */
 const GPtrArray *kd_kernel_modules (KdKernel *kernel, char **ret_why);
+/* As kd_kernel_changed_file(), of its modules alone. */
+const char *kd_modules_changed_file (const KdKernel *kernel);
 /*
  * For the end of a message about a name that nothing has: "; the list of modules: …" where that
  * could not be walked, so that one of those not seen may have it; else "". New string.

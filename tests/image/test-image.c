@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <elf.h>
 #include <glib/gstdio.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -336,6 +339,95 @@ test_written (void)
 	unlink (path);
 }
 
+/* --- a file that is written to while it is open --- */
+
+static char *
+copy_of_sample (void)
+{
+	g_autofree char *whole = NULL;
+	gsize len;
+
+	g_assert_true (g_file_get_contents (sample, &whole, &len, NULL));
+	return temporary_file (whole, len);
+}
+
+static void
+ask_everything (KdImage *image)
+{
+	KdCfiRow row;
+	unsigned nr;
+	KdSymbol at = {.addr = 0x400000};
+
+	kd_image_symbol_by_name (image, "outer", &at);
+	kd_image_cfi_at (image, at.addr, &row);
+	kd_image_bytes (image, at.addr, 16);
+	g_autoptr (GArray) lines = kd_image_lines_at (image, at.addr);
+	const KdType *type = kd_image_type_of_symbol (image, "outer");
+	if (type)
+		kd_type_members (type, &nr);
+}
+
+static void
+test_truncated (void)
+{
+	for (unsigned asked = 0; asked < 2; asked++) {
+		g_autofree char *path = copy_of_sample();
+		g_autoptr (GError) error = NULL;
+		g_autoptr (KdImage) image =
+			kd_image_open (&(KdImageOptions){.path = path, .no_cache = TRUE}, &error);
+
+		g_assert_no_error (error);
+		if (asked)
+			ask_everything (image);
+		g_assert_null (kd_image_changed (image));
+		g_assert_cmpint (truncate (path, 100), ==, 0);
+		ask_everything (image);
+		g_assert_cmpstr (kd_image_changed (image), ==, path);
+		/* Longer again is not whole again. */
+		g_assert_cmpint (truncate (path, 1 << 20), ==, 0);
+		ask_everything (image);
+		g_assert_cmpstr (kd_image_changed (image), ==, path);
+		g_unlink (path);
+		g_assert_cmpstr (kd_image_changed (image), ==, path);
+	}
+}
+
+/* Another file under its name is none of ours. */
+static void
+test_replaced (void)
+{
+	g_autofree char *path = copy_of_sample(), *other = temporary_file ("x", 1);
+	g_autoptr (KdImage) image =
+		kd_image_open (&(KdImageOptions){.path = path, .no_cache = TRUE}, NULL);
+	KdSymbol symbol;
+
+	g_assert_cmpint (g_rename (other, path), ==, 0);
+	g_assert_null (kd_image_changed (image));
+	g_assert_true (kd_image_symbol_by_name (image, "outer", &symbol));
+	g_unlink (path);
+	g_assert_null (kd_image_changed (image));
+}
+
+/* What is not of a file stays what it was: the end of the process. */
+static void
+test_other_sigbus (void)
+{
+	g_autoptr (KdImage) image = open_sample();
+	int fd = memfd_create ("short", MFD_CLOEXEC), status = 0;
+	const volatile char *map = mmap (NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	pid_t child;
+
+	g_assert_true (map != MAP_FAILED);
+	child = fork();
+	if (child == 0)
+		_exit (map[0]);
+	g_assert_cmpint (waitpid (child, &status, 0), ==, child);
+	g_assert_true (WIFSIGNALED (status));
+	g_assert_cmpint (WTERMSIG (status), ==, SIGBUS);
+	munmap ((void *)map, 4096);
+	close (fd);
+}
+
 /* --- CFI --- */
 
 static void
@@ -391,7 +483,8 @@ main (int argc, char **argv)
 		void (*func) (void);
 	} tests[] = {{"refused", test_refused}, {"build-id", test_build_id}, {"find", test_find},
 		{"symbols", test_symbols}, {"lines", test_lines}, {"cfi", test_cfi},
-		{"written", test_written}};
+		{"written", test_written}, {"truncated", test_truncated},
+		{"replaced", test_replaced}, {"other-sigbus", test_other_sigbus}};
 
 	g_test_init (&argc, &argv, NULL);
 	g_autofree char *absolute = g_canonicalize_filename (argv[1], NULL);

@@ -50,6 +50,9 @@ typedef enum {
 	KD_COMMAND_WAITS = 1 << 6,        /* may wait for the machine without end (cont --wait,
 					     until): cancelled when its client goes away */
 	KD_COMMAND_INTERRUPTS = 1 << 7,   /* cancels whatever waits before it (stop, detach) */
+	KD_COMMAND_RUNS_LOST = 1 << 8,    /* of use without the machine (status, detach) */
+	KD_COMMAND_NO_FILES = 1 << 9,     /* asks nothing of the kernel's file that would be wrong
+					     if that has changed (status, cont, delete) */
 } KdCommandFlags;
 
 struct KdCommand {
@@ -99,7 +102,8 @@ const KdCommand *kd_command_by_name (const char *name); /* NULL: none */
 const KdCommand *kd_command_find (const char *name, GError **error);
 /*
  * Runs one command: checks its flags against the session (NO_SESSION, NEEDS_STOP, NEEDS_KERNEL),
- * then `run`. Worker thread.
+ * then `run`. LOST also where the machine went away meanwhile, whatever `run` made of that; FAILED
+ * where the kernel's file was written to while it was open. Worker thread.
  */
 JsonNode *kd_command_execute (
 	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error);

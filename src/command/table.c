@@ -62,8 +62,7 @@ check_session (const KdCommand *command, const KdSession *session, GError **erro
 		return FALSE;
 	}
 	state = kd_target_state (session->target);
-	if (state == KD_TARGET_LOST && strcmp (command->name, "detach") != 0 &&
-		strcmp (command->name, "status") != 0) {
+	if (state == KD_TARGET_LOST && !(command->flags & KD_COMMAND_RUNS_LOST)) {
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
 			"%s: the machine is gone (“detach”, then attach again)", command->name);
 		return FALSE;
@@ -84,14 +83,53 @@ check_session (const KdCommand *command, const KdSession *session, GError **erro
 	return TRUE;
 }
 
+/* What a file says that has changed since is not told, and no breakpoint is set by it. */
+static gboolean
+check_files (const KdCommand *command, const KdSession *session, GError **error)
+{
+	const char *path = NULL;
+
+	if (!(command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_NO_FILES)) && session->kernel)
+		path = kd_kernel_changed_file (session->kernel);
+	if (path)
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
+			"%s: %s was written to while it was in use (“detach”, then attach again)",
+			command->name, path);
+	return path == NULL;
+}
+
+/* What a command found before its machine went away is not the answer to what was asked. */
+static gboolean
+check_still_there (const KdCommand *command, const KdSession *session, const GError *why, GError **error)
+{
+	if (command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_RUNS_LOST) ||
+		kd_target_state (session->target) != KD_TARGET_LOST)
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+		"%s: the machine went away meanwhile%s%s", command->name, why ? ": " : "",
+		why ? why->message : "");
+	return FALSE;
+}
+
 JsonNode *
 kd_command_execute (
 	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error)
 {
-	if (!check_session (command, session, error))
+	g_autoptr (JsonNode) result = NULL;
+	g_autoptr (GError) why = NULL;
+
+	if (!check_session (command, session, error) || !check_files (command, session, error))
 		return NULL;
 	g_return_val_if_fail (command->run, NULL);
-	return command->run (session, args, error);
+	result = command->run (session, args, &why);
+	if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST) &&
+		!check_still_there (command, session, why, error))
+		return NULL;
+	if (!why && !check_files (command, session, error))
+		return NULL;
+	if (why)
+		g_propagate_error (error, g_steal_pointer (&why));
+	return g_steal_pointer (&result);
 }
 
 char *

@@ -200,6 +200,14 @@ parse (const char *text, Expect *ret, GError **error)
 	g_autoptr (GError) why = NULL;
 	gboolean alone;
 
+	/* A variable's value, from the command line, may be anything. */
+	if (!g_utf8_validate (text, -1, NULL)) {
+		g_autofree char *valid = g_utf8_make_valid (text, -1);
+
+		g_set_error (
+			error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "“%s” is no UTF-8 text", valid);
+		return FALSE;
+	}
 	ret->path = g_strdup (words[0] ? words[0] : "");
 	if (!check_path (ret->path, error))
 		return FALSE;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "run/job.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/nearest.h"
@@ -10,6 +12,8 @@
 #define STEP_TIMEOUT_S 60
 #define SECONDS_MAX 86400
 #define DEPTH_MAX 8
+#define FILE_MAX (1 << 20)
+#define VALUE_MAX (1 << 20) /* with its variables */
 
 G_DEFINE_QUARK (kd - job - error - quark, kd_job_error)
 
@@ -134,6 +138,11 @@ expand (KdJob *job, const char *text, int depth, GError **error)
 			return NULL;
 		g_string_append (out, whole);
 		text = end + 1;
+		if (out->len > VALUE_MAX) {
+			g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE,
+				"%s: a value of more than %d bytes", job->path, VALUE_MAX);
+			return NULL;
+		}
 	}
 	return g_string_free (g_steal_pointer (&out), FALSE);
 }
@@ -331,13 +340,51 @@ set_variables (KdJob *job)
 			g_key_file_get_value (job->file, "set", *key, NULL));
 }
 
+/* GLib's key files and regular expressions take for granted that text is UTF-8. */
+static gboolean
+check_text (const char *text, gsize len, GError **error)
+{
+	const char *bad;
+	guint line = 1;
+
+	if (len > FILE_MAX) {
+		g_set_error (
+			error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "more than %d bytes", FILE_MAX);
+		return FALSE;
+	}
+	if (g_utf8_validate_len (text, len, &bad))
+		return TRUE;
+	for (const char *at = text; at < bad; at++)
+		line += *at == '\n';
+	g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "line %u is no UTF-8 text", line);
+	return FALSE;
+}
+
+static gboolean
+load_text (KdJob *job, GError **error)
+{
+	g_autofree char *text = g_malloc (FILE_MAX + 1);
+	FILE *file = fopen (job->path, "re");
+	gsize len = file ? fread (text, 1, FILE_MAX + 1, file) : 0;
+	int failed = !file || ferror (file) ? errno : 0;
+
+	if (file)
+		fclose (file);
+	if (failed) {
+		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "%s", g_strerror (failed));
+		return FALSE;
+	}
+	return check_text (text, len, error) &&
+	       g_key_file_load_from_data (job->file, text, len, G_KEY_FILE_NONE, error);
+}
+
 static gboolean
 read_file (KdJob *job, GError **error)
 {
 	g_auto (GStrv) names = NULL;
 	g_autoptr (GError) why = NULL;
 
-	if (!g_key_file_load_from_file (job->file, job->path, G_KEY_FILE_NONE, &why)) {
+	if (!load_text (job, &why)) {
 		g_set_error (
 			error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "%s: %s", job->path, why->message);
 		return FALSE;

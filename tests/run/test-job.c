@@ -56,6 +56,9 @@ static const struct {
 	{"a value too many", MACHINE STEP "expect.x=$.a absent 1\n", "nothing may follow"},
 	{"a bad regular expression", MACHINE STEP "expect.x=$.a ~ (\n", "“$.a ~ (”"},
 	{"no key file", "run=x\n", "Key file"},
+	{"an expectation that is no UTF-8", MACHINE STEP "expect=$.a ~ \xb0+\n",
+		"line 5 is no UTF-8"},
+	{"a group that is no UTF-8", "[\xff]\n" MACHINE STEP, "line 1 is no UTF-8"},
 };
 
 static void
@@ -95,6 +98,16 @@ test_variables (void)
 	g_clear_error (&error);
 	g_assert_null (kd_job_expand (job, "${job.dirr}", &error));
 	g_assert_nonnull (strstr (error->message, "did you mean job.dir?"));
+	g_clear_error (&error);
+	/* Each level eight times the one below. */
+	g_autoptr (KdJob) grows = load (
+		"[set]\na=${b}${b}${b}${b}${b}${b}${b}${b}\nb=${c}${c}${c}${c}${c}${c}${c}${c}\n"
+		"c=${d}${d}${d}${d}${d}${d}${d}${d}\nd=${e}${e}${e}${e}${e}${e}${e}${e}\n"
+		"e=${f}${f}${f}${f}${f}${f}${f}${f}\nf=${g}${g}${g}${g}${g}${g}${g}${g}\n"
+		"g=0123456789abcdef\n" MACHINE STEP,
+		NULL);
+	g_assert_null (kd_job_expand (grows, "${a}", &error));
+	g_assert_nonnull (strstr (error->message, "more than"));
 	g_clear_error (&error);
 	g_assert_false (kd_job_set (job, "d", "", &error));
 	g_assert_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE);
@@ -160,6 +173,20 @@ test_expectations (void)
 		if (!holds)
 			g_assert_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FAILED);
 	}
+}
+
+/* As a variable from the command line brings it. */
+static void
+test_not_utf8 (void)
+{
+	g_autoptr (GError) error = NULL;
+
+	g_assert_false (kd_expect_check ("$.a ~ \xb0+", &error));
+	g_assert_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE);
+	g_assert_true (g_utf8_validate (error->message, -1, NULL));
+	g_clear_error (&error);
+	g_assert_false (kd_expect_check ("$.\xff == 1", &error));
+	g_assert_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE);
 }
 
 static void
@@ -238,6 +265,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/job/bad-files", test_bad_files);
 	g_test_add_func ("/job/variables", test_variables);
 	g_test_add_func ("/job/expectations", test_expectations);
+	g_test_add_func ("/job/not-utf8", test_not_utf8);
 	g_test_add_func ("/job/value", test_value);
 	g_test_add_func ("/job/exit-status", test_exit_status);
 	g_test_add_func ("/job/junit", test_junit);

@@ -12,9 +12,11 @@ struct KdRspServer {
 	KdRspCall call;
 	KdOutQueue out;
 	GByteArray *last; /* the last answer, framed: sent again when it is not acknowledged */
+	gboolean begun;   /* the client has shown that it speaks RSP */
 	gboolean busy;
 	gboolean no_ack;
-	guint bad_in, bad_out; /* damaged packets in a row */
+	guint bad_in;  /* damaged packets in a row */
+	guint bad_out; /* how often the last answer was asked for again */
 };
 
 KdRspServer *
@@ -145,9 +147,6 @@ take_frame (
 	case KD_RSP_FRAME_INTERRUPT:
 		*ret_event = KD_RSP_SERVER_INTERRUPT;
 		return KD_DECODE_MESSAGE;
-	case KD_RSP_FRAME_ACK:
-		server->bad_out = 0;
-		break;
 	case KD_RSP_FRAME_NACK:
 		if (server->no_ack || server->busy || server->last->len == 0)
 			break;
@@ -155,10 +154,29 @@ take_frame (
 			return fail (KD_PROTO_ERROR_RETRIES, "does not take an answer", error);
 		kd_out_queue_append (&server->out, server->last->data, server->last->len);
 		break;
+	case KD_RSP_FRAME_ACK: /* after which the same answer could be asked for without end */
 	case KD_RSP_FRAME_NOTIFICATION:
 		break;
 	}
 	return KD_DECODE_MORE;
+}
+
+/*
+ * A page in a browser can have a body of packets sent to a port, but never the first byte of the
+ * connection. gdb 13 and lldb 14 begin with '+', gdb with `interrupt-on-connect` with 0x03 before
+ * it: that one is skipped, since the `?` that follows stops the machine as well. *ret_at: where
+ * RSP begins, or `len`. FALSE: it does not.
+ */
+static gboolean
+begin (KdRspServer *server, const uint8_t *bytes, size_t len, size_t *ret_at)
+{
+	size_t at = 0;
+
+	while (at < len && bytes[at] == 0x03)
+		at++;
+	server->begun = at < len && (bytes[at] == '+' || bytes[at] == '$');
+	*ret_at = at;
+	return server->begun || at == len;
 }
 
 KdDecode
@@ -169,6 +187,8 @@ kd_rsp_server_feed (KdRspServer *server, const void *data, size_t len, size_t *r
 	size_t at = 0;
 
 	*ret_used = len;
+	if (!server->begun && !begin (server, bytes, len, &at))
+		return fail (KD_PROTO_ERROR_MALFORMED, "what it sends first is not RSP", error);
 	while (at < len) {
 		GError *why = NULL;
 		KdRspFrame frame;

@@ -15,7 +15,9 @@
  * kd_rsp_server_out () shows.
  */
 #define KD_RSP_SERVER_RETRIES_MAX 5 /* of one packet, each direction */
-#define KD_RSP_SERVER_JUNK_MAX 1024 /* bytes outside of packets, of one connection */
+/* Bytes outside of packets, of one connection, once it has begun with one or an ack: gdb's BREAK
+ * sequences are such. */
+#define KD_RSP_SERVER_JUNK_MAX 64
 
 typedef enum {
 	KD_RSP_SERVER_CALL,      /* kd_rsp_server_call() has it */
@@ -30,9 +32,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdRspServer, kd_rsp_server_free)
 
 /*
  * FAILED: the connection is of no more use and is to be closed: a peer that talks something else
- * (MALFORMED), a packet over the limit (TOO_LARGE), one that was damaged too often (RETRIES) or
- * without acks (CHECKSUM), a call before the last one was answered (STATE). A single damaged packet
- * is no failure: it is asked for again.
+ * (MALFORMED; with its first byte already, and nothing is written then), a packet over the limit
+ * (TOO_LARGE), one that was damaged too often (RETRIES) or without acks (CHECKSUM), a call before
+ * the last one was answered (STATE). A single damaged packet is no failure: it is asked for again.
  */
 KdDecode kd_rsp_server_feed (KdRspServer *server, const void *data, size_t len, size_t *ret_used,
 	KdRspServerEvent *ret_event, GError **error);

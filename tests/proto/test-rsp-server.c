@@ -138,12 +138,22 @@ static const struct {
 	{"asked-again", "$?#3f-", "+$OK#9a$OK#9a", FALSE, -1},
 	{"asked-again-too-often", "$?#3f------", "+$OK#9a$OK#9a$OK#9a$OK#9a$OK#9a$OK#9a", FALSE,
 		KD_PROTO_ERROR_RETRIES},
-	{"nack-of-nothing", "-", "", FALSE, -1},
+	{"asked-again-between-acks", "$?#3f+-+-+-+-+-+-+", "+$OK#9a$OK#9a$OK#9a$OK#9a$OK#9a$OK#9a",
+		FALSE, KD_PROTO_ERROR_RETRIES},
+	{"nack-of-nothing", "+-", "", FALSE, -1},
 	{"no-ack", "$QStartNoAckMode#b0+$?#3f", "+$OK#9a$OK#9a", FALSE, -1},
 	{"no-ack-damaged", "$QStartNoAckMode#b0$?#3e", "+$OK#9a", FALSE, KD_PROTO_ERROR_CHECKSUM},
 	{"interrupt", "$c#63\x03", "+<int>", TRUE, -1},
 	{"too-early", "$c#63$g#67", "+", TRUE, KD_PROTO_ERROR_STATE},
-	{"notification", "%Stop:T05#99$?#3f", "+$OK#9a", FALSE, -1},
+	{"notification", "+%Stop:T05#99$?#3f", "+$OK#9a", FALSE, -1},
+	/* Nothing of what others send first is heard. */
+	{"begins-with-http", "POST / HTTP/1.1\r\n\r\n+$?#3f", "", FALSE, KD_PROTO_ERROR_MALFORMED},
+	{"begins-with-tls", "\x16\x03\x01\x02+$?#3f", "", FALSE, KD_PROTO_ERROR_MALFORMED},
+	{"begins-with-line", "\r\n$?#3f", "", FALSE, KD_PROTO_ERROR_MALFORMED},
+	{"begins-with-nack", "-$?#3f", "", FALSE, KD_PROTO_ERROR_MALFORMED},
+	{"begins-with-break", "\xff\xf3g+$?#3f", "", FALSE, KD_PROTO_ERROR_MALFORMED},
+	{"interrupt-on-connect", "\x03\x03+$?#3f", "+$OK#9a", FALSE, -1},
+	{"interrupt-then-http", "\x03GET /+$?#3f", "", FALSE, KD_PROTO_ERROR_MALFORMED},
 };
 
 static void
@@ -177,7 +187,7 @@ test_talk (gconstpointer data)
 static void
 test_limits (void)
 {
-	g_autofree char *junk = g_strnfill (KD_RSP_SERVER_JUNK_MAX + 1, 'x');
+	g_autofree char *junk = g_strnfill (KD_RSP_SERVER_JUNK_MAX + 2, 'x');
 	g_autofree char *large = g_strnfill (KD_RSP_PAYLOAD_MAX + 2, '$');
 	g_autoptr (KdRspServer) server = kd_rsp_server_new();
 	g_autoptr (GString) rows_many = g_string_new ("vCont");
@@ -186,8 +196,12 @@ test_limits (void)
 	KdRspCall call;
 	size_t used;
 
-	g_assert_cmpint (kd_rsp_server_feed (server, junk, strlen (junk), &used, &event, &error),
-		==, KD_DECODE_FAILED);
+	junk[0] = '+';
+	g_assert_cmpint (
+		kd_rsp_server_feed (server, junk, strlen (junk) - 1, &used, &event, &error), ==,
+		KD_DECODE_MORE);
+	g_assert_cmpint (
+		kd_rsp_server_feed (server, "x", 1, &used, &event, &error), ==, KD_DECODE_FAILED);
 	g_assert_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_MALFORMED);
 	g_clear_error (&error);
 	memset (large + 1, 'a', KD_RSP_PAYLOAD_MAX + 1);

@@ -22,9 +22,29 @@ static const KdArg args[] = {
 		"look for no files: symbols and types out of the machine's memory"},
 	{"listen", 0, KD_ARG_PEER, 0, FALSE, "ADDR",
 		"serve gdb here too: a port of loopback or the path of a socket"},
+	{"listen-any-user", 0, KD_ARG_FLAG, 0, FALSE, NULL,
+		"let all users of this computer connect to that port, not only you and root"},
+	{"listen-files", 0, KD_ARG_FLAG, 0, FALSE, NULL,
+		"let “monitor” on that port read and write files (dump, list)"},
 	{"no-direct", 0, KD_ARG_FLAG, 0, FALSE, NULL, "do not read QEMU's memory directly"},
 	{NULL},
 };
+
+/* A socket of UNIX lets only this user and root in, who have their files already. */
+static gboolean
+check_listen (const KdArgs *given, GError **error)
+{
+	const char *option = kd_args_flag (given, "listen-any-user") ? "--listen-any-user"
+			     : kd_args_flag (given, "listen-files")  ? "--listen-files"
+								     : NULL;
+	const char *address = kd_args_string (given, "listen");
+
+	if (!option || (address && !strchr (address, '/')))
+		return TRUE;
+	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+		"attach: %s is for the port of a --listen", option);
+	return FALSE;
+}
 
 static gboolean
 check_options (const KdArgs *given, GError **error)
@@ -33,6 +53,8 @@ check_options (const KdArgs *given, GError **error)
 			    : kd_args_list (given, "debug-dir")[0] ? "--debug-dir"
 								   : NULL;
 
+	if (!check_listen (given, error))
+		return FALSE;
 	if (!kd_args_flag (given, "no-files") || !other)
 		return TRUE;
 	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE, "attach: --no-files with %s",

@@ -51,7 +51,7 @@ const KdCommand kd_command_break = {
 		   "kvmdbg break kvm_vcpu_ioctl --if '$x1 == 0xae80' --task vcpu0\n"
 		   "kvmdbg break handle_exit --log 'exit of {$x0}'",
 	.args = args,
-	.flags = KD_COMMAND_NEEDS_STOP,
+	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_CHANGES,
 	.run = run,
 	.render = kd_breaks_render_one,
 	.complete = complete,

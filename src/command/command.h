@@ -53,6 +53,10 @@ typedef enum {
 	KD_COMMAND_RUNS_LOST = 1 << 8,    /* of use without the machine (status, detach) */
 	KD_COMMAND_NO_FILES = 1 << 9,     /* asks nothing of the kernel's file that would be wrong
 					     if that has changed (status, cont, delete) */
+	KD_COMMAND_CHANGES = 1 << 10, /* changes the machine or the session, so that it goes on to
+					its end when its client goes away (write, detach) */
+	KD_COMMAND_FILES = 1 << 11,   /* reads or writes files that its caller names, as our user
+					or as QEMU's: not for debuggers on a port (dump) */
 } KdCommandFlags;
 
 struct KdCommand {

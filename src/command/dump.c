@@ -197,7 +197,7 @@ const KdCommand kd_command_dump = {
 		"longer)}.",
 	.example = "dump /tmp/vmcore\ndump --format kdump-zlib /tmp/vmcore",
 	.args = args,
-	.flags = KD_COMMAND_NEEDS_STOP,
+	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_CHANGES | KD_COMMAND_FILES,
 	.run = run,
 	.render = render,
 };

@@ -54,7 +54,7 @@ const KdCommand kd_command_watch = {
 		"is made when the machine goes on or is stepped.",
 	.example = "kvmdbg watch jiffies\nkvmdbg watch --access 0xffff800008001000 4",
 	.args = args,
-	.flags = KD_COMMAND_NEEDS_STOP,
+	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_CHANGES,
 	.run = run,
 	.render = kd_breaks_render_one,
 	.complete = complete,

@@ -301,7 +301,7 @@ const KdCommand kd_command_write = {
 		   "kvmdbg write user:100:0x400000 --bytes 1f2003d5\n"
 		   "kvmdbg write --cpu 1 --reg x0 -1",
 	.args = args,
-	.flags = KD_COMMAND_NEEDS_STOP,
+	.flags = KD_COMMAND_NEEDS_STOP | KD_COMMAND_CHANGES,
 	.run = run,
 	.render = render,
 	.complete = complete,

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -130,31 +129,4 @@ kd_gdb_listener_close (KdGdbListener *listener)
 	g_free (listener->name);
 	g_free (listener->path);
 	g_free (listener);
-}
-
-static gboolean
-peer_allowed (int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof (peer);
-
-	return getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	       (peer.uid == getuid() || peer.uid == 0);
-}
-
-int
-kd_gdb_listener_accept (const KdGdbListener *listener)
-{
-	int fd = accept4 (listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	const int one = 1;
-
-	if (fd < 0)
-		return -1;
-	if (!listener->path) /* without: a packet waits for the ack of the one before */
-		setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof (one));
-	else if (!peer_allowed (fd)) {
-		close (fd);
-		return -1;
-	}
-	return fd;
 }

@@ -18,6 +18,3 @@ typedef struct {
 KdGdbListener *kd_gdb_listener_open (const char *address, GError **error);
 void kd_gdb_listener_close (KdGdbListener *listener);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdGdbListener, kd_gdb_listener_close)
-
-/* The next connection, non-blocking; -1: there is none, or it is another user's. */
-int kd_gdb_listener_accept (const KdGdbListener *listener);

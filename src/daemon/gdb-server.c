@@ -3,17 +3,20 @@
 
 #include <errno.h>
 #include <glib-unix.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/acceptor.h"
 #include "daemon/gdb-listener.h"
 #include "daemon/gdb-monitor.h"
 #include "daemon/gdb-stub.h"
 #include "proto/rsp-server.h"
 
 #define READ_CHUNK (16 * 1024)
-#define OUTPUT_MAX (32 * 1024 * 1024) /* kept for a client that does not read */
+#define REFUSED_MAX 16 /* over KD_GDB_CLIENTS_MAX, connected so that they can be told */
 
 struct KdGdbServer {
 	KdWorker *worker;
@@ -33,10 +36,12 @@ typedef struct {
 	KdGdbStub *stub;
 	GString *reply;
 	KdGdbOutcome outcome;
-	KdJob *call;      /* the call's, while it is on its way; borrowed */
-	gboolean waiting; /* for a stop */
-	gboolean others;  /* for that job: it is not the only one */
-	gboolean left;    /* nothing of it is in the machine: by that job */
+	KdJob *call;           /* the call's, while it is on its way; borrowed */
+	gboolean waiting;      /* for a stop */
+	gboolean others;       /* for that job: it is not the only one */
+	gboolean left;         /* nothing of it is in the machine: by that job */
+	gboolean refused;      /* one too many: that is all it is answered */
+	gboolean interrupting; /* an interrupt is on its way: more of them are the same one */
 	unsigned nr_jobs;
 	guint read_source, write_source;
 } Client;
@@ -99,13 +104,19 @@ finish_other (KdSession *session, gpointer data)
 	free_if_done (client);
 }
 
+static gboolean
+is_served (const Client *client)
+{
+	return client->fd >= 0 && !client->refused;
+}
+
 static unsigned
 nr_connected (const KdGdbServer *server)
 {
 	unsigned nr = 0;
 
 	for (guint i = 0; i < server->clients->len; i++)
-		nr += ((Client *)g_ptr_array_index (server->clients, i))->fd >= 0;
+		nr += is_served (g_ptr_array_index (server->clients, i));
 	return nr;
 }
 
@@ -120,17 +131,24 @@ drop (Client *client, const char *why)
 	close (client->fd);
 	client->fd = -1;
 	client->waiting = FALSE;
-	/* Nobody is left to end a wait; what changes the machine goes on to its end. */
-	if (client->call && client->call->command &&
-		client->call->command->flags & KD_COMMAND_WAITS)
-		g_cancellable_cancel (client->call->cancellable);
-	if (client->server->closed)
+	/* A packet of the debugger's is done with at once; a command may be long. */
+	if (client->call && client->call->command)
+		kd_job_abandon (client->call, client->call == g_queue_peek_head (kd_worker_jobs (
+								      client->server->worker)));
+	if (client->server->closed || client->refused)
 		return;
 	client->others = nr_connected (client->server) > 0;
 	push (client, run_leave, finish_other);
 }
 
+static gboolean on_readable (int fd, GIOCondition condition, gpointer data);
 static void flush (Client *client);
+
+static void
+watch (Client *client)
+{
+	client->read_source = g_unix_fd_add (client->fd, G_IO_IN | G_IO_HUP, on_readable, client);
+}
 
 static gboolean
 on_writable (int fd, GIOCondition condition, gpointer data)
@@ -139,9 +157,12 @@ on_writable (int fd, GIOCondition condition, gpointer data)
 
 	client->write_source = 0;
 	flush (client);
+	if (client->fd >= 0 && !client->write_source && !client->read_source)
+		watch (client);
 	return G_SOURCE_REMOVE;
 }
 
+/* Who does not read what it was answered is not heard: one answer is all that is ever kept. */
 static void
 flush (Client *client)
 {
@@ -157,9 +178,8 @@ flush (Client *client)
 		if (n < 0 && errno != EAGAIN) {
 			drop (client, g_strerror (errno));
 		} else if (n < 0) {
-			if (len > OUTPUT_MAX)
-				drop (client, "reads too slowly");
-			else if (!client->write_source)
+			g_clear_handle_id (&client->read_source, g_source_remove);
+			if (!client->write_source)
 				client->write_source =
 					g_unix_fd_add (client->fd, G_IO_OUT, on_writable, client);
 			return;
@@ -206,6 +226,9 @@ finish_call (KdSession *session, gpointer data)
 	if (client->outcome == KD_GDB_OUTPUT) {
 		kd_rsp_server_output (client->rsp, client->reply->str, client->reply->len);
 		kd_rsp_server_answer (client->rsp, "OK", 2);
+		/* Texts are much longer than packets. */
+		g_string_free (client->reply, TRUE);
+		client->reply = g_string_new (NULL);
 	} else
 		kd_rsp_server_answer (client->rsp, client->reply->str, client->reply->len);
 	flush (client);
@@ -222,6 +245,15 @@ run_interrupt (KdSession *session, gpointer data)
 	if (session->target && kd_target_state (session->target) == KD_TARGET_RUNNING &&
 		!kd_target_stop (session->target, &error))
 		g_info ("gdb server: %s", error->message);
+}
+
+static void
+finish_interrupt (KdSession *session, gpointer data)
+{
+	Client *client = data;
+
+	client->interrupting = FALSE;
+	finish_other (session, client);
 }
 
 /* What waits for the machine in front of us would wait for ever. */
@@ -255,7 +287,7 @@ kd_gdb_server_stopped (KdGdbServer *server)
 		if (client->fd >= 0 && client->waiting && !client->call)
 			push_call (client, run_stop_reply);
 		/* The machine could not be stopped when it went. */
-		else if (client->fd < 0 && client->nr_jobs == 0)
+		else if (client->fd < 0 && client->nr_jobs == 0 && !client->left)
 			push (client, run_leave, finish_other);
 	}
 }
@@ -263,23 +295,48 @@ kd_gdb_server_stopped (KdGdbServer *server)
 /* --- reading --- */
 
 static void
+interrupt (Client *client)
+{
+	if (client->call && client->call->command) {
+		g_cancellable_cancel (client->call->cancellable);
+		return;
+	}
+	if (client->interrupting)
+		return;
+	cancel_waits (client->server->worker);
+	client->interrupting = TRUE;
+	push (client, run_interrupt, finish_interrupt);
+}
+
+/*
+ * gdb 13 shows what comes behind "E." and closes: it would not show it were the connection closed
+ * before it could acknowledge it.
+ */
+static void
+refuse (Client *client)
+{
+	static const char text[] =
+		"E.kvmdbg: " G_STRINGIFY (KD_GDB_CLIENTS_MAX) " debuggers are connected, the most";
+
+	kd_rsp_server_answer (client->rsp, text, strlen (text));
+}
+
+static void
 take (Client *client, KdRspServerEvent event)
 {
-	KdWorker *worker = client->server->worker;
-
 	const KdRspCall *call = kd_rsp_server_call (client->rsp);
 
 	if (event == KD_RSP_SERVER_INTERRUPT) {
-		if (client->call && client->call->command) {
-			g_cancellable_cancel (client->call->cancellable);
-			return;
-		}
-		cancel_waits (worker);
-		push (client, run_interrupt, finish_other);
+		if (!client->refused)
+			interrupt (client);
+		return;
+	}
+	if (client->refused) {
+		refuse (client);
 		return;
 	}
 	if (call->kind == KD_RSP_CALL_STOP_REASON)
-		cancel_waits (worker);
+		cancel_waits (client->server->worker);
 	push_call (client, run_call);
 	if (call->kind == KD_RSP_CALL_MONITOR)
 		client->call->command = kd_gdb_monitor_command (call->text->str);
@@ -324,7 +381,8 @@ on_readable (int fd, GIOCondition condition, gpointer data)
 typedef struct {
 	KdGdbServer *server;
 	KdGdbListener *listener;
-	guint source;
+	KdGdbAccess access;
+	KdAcceptor *acceptor;
 } Door;
 
 static void
@@ -332,36 +390,41 @@ door_free (gpointer data)
 {
 	Door *door = data;
 
-	g_clear_handle_id (&door->source, g_source_remove);
+	kd_acceptor_free (door->acceptor);
 	kd_gdb_listener_close (door->listener);
 	g_free (door);
 }
 
-static gboolean
-on_connection (int listen_fd, GIOCondition condition, gpointer data)
+static void
+on_accepted (int fd, gboolean crowded, void *data)
 {
 	Door *door = data;
 	KdGdbServer *server = door->server;
-	int fd = kd_gdb_listener_accept (door->listener);
+	const int one = 1;
 	Client *client;
 
-	if (fd >= 0 && nr_connected (server) >= KD_GDB_CLIENTS_MAX)
+	for (guint i = server->clients->len; i-- > 0;)
+		free_if_done (g_ptr_array_index (server->clients, i));
+	if (crowded || server->clients->len >= KD_GDB_CLIENTS_MAX + REFUSED_MAX) {
 		close (fd);
-	else if (fd >= 0) {
-		client = g_new0 (Client, 1);
-		client->server = server;
-		client->fd = fd;
-		client->rsp = kd_rsp_server_new();
-		client->stub = kd_gdb_stub_new();
-		client->reply = g_string_new (NULL);
-		client->read_source = g_unix_fd_add (fd, G_IO_IN | G_IO_HUP, on_readable, client);
-		g_ptr_array_add (server->clients, client);
+		return;
 	}
-	return G_SOURCE_CONTINUE;
+	if (!door->listener->path) /* without: a packet waits for the ack of the one before */
+		setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof (one));
+	client = g_new0 (Client, 1);
+	client->server = server;
+	client->fd = fd;
+	client->rsp = kd_rsp_server_new();
+	client->stub = kd_gdb_stub_new();
+	kd_gdb_stub_allow_files (client->stub, door->access.files || door->listener->path != NULL);
+	client->reply = g_string_new (NULL);
+	client->refused = client->left = nr_connected (server) >= KD_GDB_CLIENTS_MAX;
+	watch (client);
+	g_ptr_array_add (server->clients, client);
 }
 
 gboolean
-kd_gdb_server_listen (KdGdbServer *server, const char *address, GError **error)
+kd_gdb_server_listen (KdGdbServer *server, const char *address, KdGdbAccess access, GError **error)
 {
 	KdGdbListener *listener = kd_gdb_listener_open (address, error);
 	Door *door;
@@ -373,7 +436,9 @@ kd_gdb_server_listen (KdGdbServer *server, const char *address, GError **error)
 	door = g_new0 (Door, 1);
 	door->server = server;
 	door->listener = listener;
-	door->source = g_unix_fd_add (listener->fd, G_IO_IN, on_connection, door);
+	door->access = access;
+	door->acceptor = kd_acceptor_new (
+		listener->fd, access.any_user && !listener->path, on_accepted, door);
 	g_ptr_array_add (server->doors, door);
 	return TRUE;
 }

@@ -11,10 +11,17 @@ typedef struct KdGdbServer KdGdbServer;
 
 #define KD_GDB_CLIENTS_MAX 16
 
+/* What a port gives besides, each to be asked for. A socket of UNIX has `files`. */
+typedef struct {
+	gboolean any_user; /* not only this user and root */
+	gboolean files;    /* `monitor` runs KD_COMMAND_FILES */
+} KdGdbAccess;
+
 /* Listens nowhere yet. `worker` is borrowed; what clients ask comes behind the jobs it has. */
 KdGdbServer *kd_gdb_server_new (KdWorker *worker);
 /* As kd_gdb_listener_open(). */
-gboolean kd_gdb_server_listen (KdGdbServer *server, const char *address, GError **error);
+gboolean kd_gdb_server_listen (
+	KdGdbServer *server, const char *address, KdGdbAccess access, GError **error);
 /* Where it listens, in the order it was told to; new. */
 char **kd_gdb_server_addresses (const KdGdbServer *server);
 /* The machine stopped, or is lost: told to who waits for that. */

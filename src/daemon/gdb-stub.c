@@ -26,6 +26,7 @@ struct KdGdbStub {
 	int resume_cpu;   /* of Hc; -1: all */
 	gboolean seen;    /* the client has asked for the first stop */
 	gboolean let_run; /* found running, or let run by this client */
+	gboolean files;   /* for `monitor` */
 	KdGdbPoints *points;
 	GString *threads; /* qXfer:threads, made at its first piece */
 };
@@ -49,6 +50,12 @@ kd_gdb_stub_free (KdGdbStub *stub)
 	kd_gdb_points_free (stub->points);
 	g_string_free (stub->threads, TRUE);
 	g_free (stub);
+}
+
+void
+kd_gdb_stub_allow_files (KdGdbStub *stub, gboolean allowed)
+{
+	stub->files = allowed;
 }
 
 /* --- threads: CPU n is thread n + 1 --- */
@@ -658,7 +665,7 @@ answer (KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *rep
 		xfer (stub, session, call, reply);
 		break;
 	case KD_RSP_CALL_MONITOR:
-		text = kd_gdb_monitor_run (session, call->text->str);
+		text = kd_gdb_monitor_run (session, call->text->str, stub->files);
 		g_string_assign (reply, text);
 		return KD_GDB_OUTPUT;
 	}

@@ -23,6 +23,9 @@ KdGdbStub *kd_gdb_stub_new (void);
 /* After kd_gdb_stub_leave(), or with a session that is gone. */
 void kd_gdb_stub_free (KdGdbStub *stub);
 
+/* `monitor` may run KD_COMMAND_FILES, which it may not at first. Before the first call. */
+void kd_gdb_stub_allow_files (KdGdbStub *stub, gboolean allowed);
+
 /* Writes the answer to `reply`, which is empty before. Worker thread. */
 KdGdbOutcome kd_gdb_stub_call (
 	KdGdbStub *stub, KdSession *session, const KdRspCall *call, GString *reply);

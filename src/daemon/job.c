@@ -24,3 +24,12 @@ kd_job_free (KdJob *job)
 	g_clear_error (&job->error);
 	g_free (job);
 }
+
+void
+kd_job_abandon (KdJob *job, gboolean begun)
+{
+	unsigned flags = job->command ? job->command->flags : 0;
+
+	if (!begun || !(flags & KD_COMMAND_CHANGES) || flags & KD_COMMAND_WAITS)
+		g_cancellable_cancel (job->cancellable);
+}

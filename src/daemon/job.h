@@ -32,6 +32,7 @@ typedef struct {
 	/* Who asked. The number says the client: it may be gone by the time of the answer. */
 	guint64 client;
 	JsonNode *id;
+	size_t len; /* of the request, in bytes */
 
 	/* Outcome. */
 	JsonNode *result;
@@ -40,4 +41,9 @@ typedef struct {
 
 KdJob *kd_job_new (KdJobKind kind);
 void kd_job_free (KdJob *job);
+/*
+ * Its client is gone. What has begun to change the machine goes on to its end, unless that is a
+ * wait; nobody needs what else it would do. Main loop.
+ */
+void kd_job_abandon (KdJob *job, gboolean begun);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdJob, kd_job_free)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <glib-unix.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -19,8 +18,8 @@ struct KdListener {
 	char *socket_path;
 	int lock_fd;
 	int fd;
-	guint source;
-	KdListenerFunc accepted;
+	KdAcceptor *acceptor;
+	KdAcceptorFunc accepted;
 	void *data;
 };
 
@@ -84,40 +83,6 @@ take_lock (KdListener *listener, const char *runtime_dir, GError **error)
 
 /* --- connections --- */
 
-/* Only this user and root, whatever the folder's mode is worth on this system. */
-static gboolean
-peer_allowed (int fd)
-{
-	struct ucred peer;
-	socklen_t len = sizeof (peer);
-
-	if (getsockopt (fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return FALSE;
-	return peer.uid == getuid() || peer.uid == 0;
-}
-
-/* FALSE: nobody is waiting. */
-static gboolean
-accept_one (KdListener *listener)
-{
-	int fd = accept4 (listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return FALSE;
-	if (peer_allowed (fd))
-		listener->accepted (fd, listener->data);
-	else
-		close (fd);
-	return TRUE;
-}
-
-static gboolean
-on_connection (int fd, GIOCondition condition, gpointer data)
-{
-	accept_one (data);
-	return G_SOURCE_CONTINUE;
-}
-
 static gboolean
 start_listening (KdListener *listener, GError **error)
 {
@@ -138,7 +103,9 @@ start_listening (KdListener *listener, GError **error)
 		listener->fd = -1;
 		return FALSE;
 	}
-	listener->source = g_unix_fd_add (listener->fd, G_IO_IN, on_connection, listener);
+	/* Only this user and root, whatever the folder's mode is worth on this system. */
+	listener->acceptor =
+		kd_acceptor_new (listener->fd, FALSE, listener->accepted, listener->data);
 	return TRUE;
 }
 
@@ -147,7 +114,7 @@ kd_listener_close (KdListener *listener)
 {
 	if (listener->fd < 0)
 		return;
-	g_clear_handle_id (&listener->source, g_source_remove);
+	g_clear_pointer (&listener->acceptor, kd_acceptor_free);
 	unlink (listener->socket_path);
 	close (listener->fd);
 	listener->fd = -1;
@@ -161,7 +128,7 @@ kd_listener_close_if_quiet (KdListener *listener)
 
 	/* After the unlink nobody new can connect; who did before waits in the backlog. */
 	unlink (listener->socket_path);
-	while (accept_one (listener))
+	while (kd_acceptor_take_one (listener->acceptor))
 		quiet = FALSE;
 	kd_listener_close (listener);
 	if (quiet)
@@ -172,7 +139,7 @@ kd_listener_close_if_quiet (KdListener *listener)
 }
 
 KdListener *
-kd_listener_new (const char *runtime_dir, KdListenerFunc accepted, void *data, GError **error)
+kd_listener_new (const char *runtime_dir, KdAcceptorFunc accepted, void *data, GError **error)
 {
 	KdListener *listener = g_new0 (KdListener, 1);
 

@@ -3,21 +3,20 @@
 
 #include <gio/gio.h>
 
+#include "daemon/acceptor.h"
+
 /*
  * The control socket: one daemon a runtime folder. A lock held for the daemon's life says whose the
  * socket is, so that a stale one can be removed without a race.
  */
 typedef struct KdListener KdListener;
 
-/* `accepted` takes the connected, non-blocking socket of a peer that may use this daemon. */
-typedef void (*KdListenerFunc) (int fd, void *data);
-
 /*
  * Waits for the lock when a daemon that is ending still holds it. G_IO_ERROR_BUSY: one that serves
  * holds it.
  */
 KdListener *kd_listener_new (
-	const char *runtime_dir, KdListenerFunc accepted, void *data, GError **error);
+	const char *runtime_dir, KdAcceptorFunc accepted, void *data, GError **error);
 /* Takes no more connections and removes the socket; the lock stays. */
 void kd_listener_close (KdListener *listener);
 /*

@@ -12,6 +12,7 @@
 #include "command/complete.h"
 #include "command/help.h"
 #include "daemon/answer.h"
+#include "daemon/descriptors.h"
 #include "daemon/listener.h"
 #include "daemon/server.h"
 
@@ -116,11 +117,11 @@ refuse (const char *const *words)
 }
 
 static void
-on_accepted (int fd, void *data)
+on_accepted (int fd, gboolean crowded, void *data)
 {
 	Daemon *daemon = data;
 
-	kd_server_adopt (daemon->server, fd);
+	kd_server_adopt (daemon->server, fd, crowded);
 }
 
 static void
@@ -189,6 +190,7 @@ run (GError **error)
 		return 1;
 	}
 	signal (SIGPIPE, SIG_IGN);
+	kd_descriptors_raise_limit();
 	g_unix_signal_add (SIGTERM, on_signal, &daemon);
 	g_unix_signal_add (SIGINT, on_signal, &daemon);
 	if (opt_background) {

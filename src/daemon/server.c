@@ -2,6 +2,7 @@
 #include "daemon/server.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json.h"
 #include "command/complete.h"
@@ -279,8 +280,11 @@ parse_args (const Request *request, const KdCommand *command, GError **error)
  * FALSE: not there.
  */
 static gboolean
-serve_gdb (KdServer *server, KdWorker *worker, const char *address, GError **error)
+serve_gdb (KdServer *server, KdWorker *worker, const KdArgs *args, GError **error)
 {
+	const char *address = kd_args_string (args, "listen");
+	KdGdbAccess access = {
+		kd_args_flag (args, "listen-any-user"), kd_args_flag (args, "listen-files")};
 	g_autofree char *own =
 		g_strdup_printf ("%s/gdb-%s.sock", server->runtime_dir, kd_worker_name (worker));
 	KdGdbServer *gdb = kd_gdb_server_new (worker);
@@ -289,16 +293,16 @@ serve_gdb (KdServer *server, KdWorker *worker, const char *address, GError **err
 
 	g_hash_table_insert (server->gdb, worker, gdb);
 	/* Without this one a session is as good for all else. */
-	if (!kd_gdb_server_listen (gdb, own, &why))
+	if (!kd_gdb_server_listen (gdb, own, access, &why))
 		g_warning ("session %s: %s", kd_worker_name (worker), why->message);
-	ok = !address || kd_gdb_server_listen (gdb, address, error);
+	ok = !address || kd_gdb_server_listen (gdb, address, access, error);
 	kd_worker_set_gdb (worker, kd_gdb_server_addresses (gdb));
 	return ok;
 }
 
 /* The session that attach or open makes. */
 static KdWorker *
-make_session (KdServer *server, const char *name, const char *gdb, GError **error)
+make_session (KdServer *server, const char *name, const KdArgs *args, GError **error)
 {
 	KdWorker *old, *worker;
 
@@ -324,7 +328,7 @@ make_session (KdServer *server, const char *name, const char *gdb, GError **erro
 	if (!worker)
 		return NULL;
 	g_ptr_array_add (server->sessions, worker);
-	if (!serve_gdb (server, worker, gdb, error)) {
+	if (!serve_gdb (server, worker, args, error)) {
 		leave (server, worker);
 		return NULL;
 	}
@@ -379,8 +383,7 @@ do_command (const Request *request, const KdCommand *command, GError **error)
 	if (command->flags & KD_COMMAND_NO_SESSION) {
 		if (kd_args_string (args, "name"))
 			name = kd_args_string (args, "name");
-		worker = make_session (server, name ? name : DEFAULT_SESSION,
-			kd_args_string (args, "listen"), error);
+		worker = make_session (server, name ? name : DEFAULT_SESSION, args, error);
 	} else
 		worker = find_session (server, name, error);
 	if (!worker)
@@ -563,10 +566,15 @@ on_gone (KdClient *client, const char *why, void *data)
 static const KdClientFuncs client_funcs = {on_request, on_gone};
 
 void
-kd_server_adopt (KdServer *server, int fd)
+kd_server_adopt (KdServer *server, int fd, gboolean crowded)
 {
-	guint64 *number = g_new (guint64, 1);
+	guint64 *number;
 
+	if (crowded) {
+		close (fd);
+		return;
+	}
+	number = g_new (guint64, 1);
 	*number = server->next_client++;
 	g_hash_table_insert (
 		server->clients, number, kd_client_new (fd, *number, &client_funcs, server));

@@ -17,8 +17,8 @@ KdServer *kd_server_new (
 	const char *runtime_dir, unsigned idle_ms, void (*idle) (void *data), void *data);
 void kd_server_free (KdServer *server);
 
-/* Takes the connected socket `fd`, whose peer has been checked. */
-void kd_server_adopt (KdServer *server, int fd);
+/* As KdAcceptorFunc. */
+void kd_server_adopt (KdServer *server, int fd, gboolean crowded);
 /* TRUE when there is neither client nor live session. */
 gboolean kd_server_is_idle (const KdServer *server);
 /* Lets all machines go as they were found and calls `done` when all threads have ended. */

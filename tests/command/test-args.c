@@ -183,6 +183,19 @@ test_paths (void)
 	}
 }
 
+/* Whoever may not have files opened by name is kept from the commands that say they do. */
+static void
+test_files (void)
+{
+	for (const KdCommand *const *command = kd_commands(); *command; command++)
+		for (const KdArg *arg = (*command)->args; arg && arg->name; arg++)
+			if (arg->kind == KD_ARG_FILE && (*command)->run &&
+				!((*command)->flags & KD_COMMAND_NO_SESSION)) {
+				g_test_message ("%s", (*command)->name);
+				g_assert_true ((*command)->flags & KD_COMMAND_FILES);
+			}
+}
+
 int
 main (int argc, char **argv)
 {
@@ -198,5 +211,6 @@ main (int argc, char **argv)
 		g_test_add_data_func (path, &json_rows[i], test_json);
 	}
 	g_test_add_func ("/args/paths", test_paths);
+	g_test_add_func ("/args/files", test_files);
 	return g_test_run();
 }

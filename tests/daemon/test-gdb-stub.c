@@ -3,6 +3,7 @@
  * with. */
 #include <string.h>
 
+#include "base/hex.h"
 #include "daemon/gdb-stub.h"
 #include "fake-stub.h"
 
@@ -106,6 +107,37 @@ test_answers (void)
 		expect (&f, f.one, rows[i][0], rows[i][1]);
 	g_assert_cmpint (call (&f, f.one, "qRcmd,6e6f6e6573756368", reply), ==, KD_GDB_OUTPUT);
 	g_assert_true (g_str_has_prefix (reply->str, "kvmdbg: unknown command"));
+	tear_down (&f);
+}
+
+static void
+expect_monitor (Fixture *f, const char *line, const char *text)
+{
+	g_autoptr (GString) request = g_string_new ("qRcmd,");
+	g_autoptr (GString) reply = g_string_new (NULL);
+
+	kd_hex_append (request, line, strlen (line));
+	g_assert_cmpint (call (f, f->one, request->str, reply), ==, KD_GDB_OUTPUT);
+	g_test_message ("%s: %s", line, reply->str);
+	g_assert_nonnull (strstr (reply->str, text));
+}
+
+/* Who came by a port has no file opened, written or found by name. */
+static void
+test_files (void)
+{
+	static const char *const lines[] = {"kvmdbg dump /proc/self/nothing",
+		"dump --format elf vmcore", "list /etc/passwd:1", "list --source /etc main"};
+	Fixture f = set_up (&(FakeScript){.name = "plain"});
+
+	for (size_t i = 0; i < G_N_ELEMENTS (lines); i++)
+		expect_monitor (&f, lines[i], "not from a port");
+	expect_monitor (&f, "attach :1 --vmlinux /etc/passwd", "not from here");
+	expect_monitor (&f, "run /etc/passwd", "not from here");
+	expect_monitor (&f, "mem phys:0x1000 2", "0000000000001000");
+	kd_gdb_stub_allow_files (f.one, TRUE);
+	expect_monitor (&f, "dump /etc/passwd", "/etc/passwd is there already");
+	expect_monitor (&f, "dump ../etc/passwd", "/etc/passwd is there already");
 	tear_down (&f);
 }
 
@@ -220,6 +252,7 @@ main (int argc, char **argv)
 {
 	g_test_init (&argc, &argv, NULL);
 	g_test_add_func ("/gdb-stub/answers", test_answers);
+	g_test_add_func ("/gdb-stub/files", test_files);
 	g_test_add_func ("/gdb-stub/dropped-write", test_dropped_write);
 	g_test_add_func ("/gdb-stub/step", test_step);
 	g_test_add_func ("/gdb-stub/lost", test_lost);

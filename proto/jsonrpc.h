@@ -15,6 +15,7 @@ typedef enum {
 	KD_JSONRPC_METHOD_NOT_FOUND = -32601,
 	KD_JSONRPC_INVALID_PARAMS = -32602,
 	KD_JSONRPC_INTERNAL_ERROR = -32603,
+	KD_JSONRPC_REFUSED = -32000, /* without an id: the connection is not served */
 } KdJsonrpcCode;
 
 typedef enum {

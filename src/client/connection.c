@@ -82,16 +82,6 @@ went_away (KvmdbgConnection *connection, const char *why, GError **error)
 	return FALSE;
 }
 
-/* After a failed send() or recv(). */
-static gboolean
-went_away_errno (KvmdbgConnection *connection, GError **error)
-{
-	gboolean closed = errno == EPIPE || errno == ECONNRESET;
-
-	return went_away (
-		connection, closed ? "it closed the connection" : g_strerror (errno), error);
-}
-
 static gboolean
 send_line (KvmdbgConnection *connection, const char *line, GError **error)
 {
@@ -102,8 +92,12 @@ send_line (KvmdbgConnection *connection, const char *line, GError **error)
 
 		if (n < 0 && errno == EINTR)
 			continue;
+		/* What a daemon says before it closes is still to be read, and its end behind it.
+		 */
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+			return TRUE;
 		if (n < 0)
-			return went_away_errno (connection, error);
+			return went_away (connection, g_strerror (errno), error);
 		line += n;
 		left -= (size_t)n;
 	}
@@ -119,9 +113,9 @@ read_more (KvmdbgConnection *connection, int flags, gboolean *ret_any, GError **
 	*ret_any = FALSE;
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return TRUE;
-	if (n < 0)
-		return went_away_errno (connection, error);
-	if (n == 0)
+	if (n < 0 && errno != ECONNRESET)
+		return went_away (connection, g_strerror (errno), error);
+	if (n <= 0)
 		return went_away (connection, "it closed the connection", error);
 	connection->pos = 0;
 	connection->len = (size_t)n;
@@ -267,6 +261,15 @@ wait_more (KvmdbgConnection *connection, gint64 id, GCancellable *cancellable,
 	return n <= 0 || !fds[0].revents || read_more (connection, MSG_DONTWAIT, &any, error);
 }
 
+/* An error of no request: the daemon serves this connection no more. */
+static gboolean
+refused (KvmdbgConnection *connection, const KdJsonrpcMessage *msg, GError **error)
+{
+	connection->lost = TRUE;
+	g_set_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON, "%s", msg->message);
+	return FALSE;
+}
+
 static gboolean
 wait_reply (KvmdbgConnection *connection, gint64 id, GCancellable *cancellable,
 	KdJsonrpcMessage *ret_msg, GError **error)
@@ -281,6 +284,8 @@ wait_reply (KvmdbgConnection *connection, gint64 id, GCancellable *cancellable,
 		case TAKE_FAILED:
 			return FALSE;
 		case TAKE_REPLY:
+			if (msg.kind == KD_JSONRPC_ERROR && JSON_NODE_HOLDS_NULL (msg.id))
+				return refused (connection, &msg, error);
 			if (!kd_jsonrpc_message_get_id (&msg, &reply_id) || reply_id != id)
 				break;
 			*ret_msg = msg;

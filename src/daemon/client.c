@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define READ_CHUNK (64 * 1024)
+#define READ_CHUNK (16 * 1024)
 
 struct KdClient {
 	int fd;
@@ -15,7 +15,8 @@ struct KdClient {
 	const KdClientFuncs *funcs;
 	void *data;
 	KdJsonrpcDecoder *decoder;
-	unsigned nr_requests;
+	size_t message_len; /* fed of the message that is on its way */
+	KdClientQueued queued;
 	gboolean gone;
 	gboolean eof; /* it asks nothing more, but may still read its answers */
 
@@ -23,10 +24,13 @@ struct KdClient {
 	size_t out_written; /* of the first line */
 	size_t out_bytes;   /* waiting */
 	guint read_source, write_source;
+
+	char in[READ_CHUNK]; /* read, and not heard before the client has read its answers */
+	size_t in_at, in_len;
 };
 
-static void
-drop (KdClient *client, const char *why)
+void
+kd_client_drop (KdClient *client, const char *why)
 {
 	if (client->gone)
 		return;
@@ -53,7 +57,7 @@ flush (KdClient *client)
 		if (n < 0 && errno == EAGAIN)
 			return FALSE;
 		if (n < 0) {
-			drop (client, g_strerror (errno));
+			kd_client_drop (client, g_strerror (errno));
 			return FALSE;
 		}
 		client->out_bytes -= (size_t)n;
@@ -70,18 +74,25 @@ flush (KdClient *client)
 static void
 end_if_served (KdClient *client)
 {
-	if (client->eof && client->nr_requests == 0 && g_queue_is_empty (&client->out))
-		drop (client, "closed");
+	if (client->eof && client->queued.nr == 0 && g_queue_is_empty (&client->out))
+		kd_client_drop (client, "closed");
 }
+
+static void resume_reading (KdClient *client);
 
 static gboolean
 on_writable (int fd, GIOCondition condition, gpointer data)
 {
 	KdClient *client = data;
+	gboolean all = flush (client);
 
-	if (!flush (client) && !client->gone)
+	if (client->gone)
+		return G_SOURCE_REMOVE;
+	if (all)
+		client->write_source = 0;
+	resume_reading (client);
+	if (!all)
 		return G_SOURCE_CONTINUE;
-	client->write_source = 0;
 	end_if_served (client);
 	return G_SOURCE_REMOVE;
 }
@@ -94,12 +105,13 @@ kd_client_send (KdClient *client, char *line)
 
 	if (!line || client->gone) {
 		g_free (line);
+		end_if_served (client);
 		return;
 	}
 	len = strlen (line);
 	if (client->out_bytes + len > KD_CLIENT_OUTPUT_MAX) {
 		g_free (line);
-		drop (client, "reads too slowly");
+		kd_client_drop (client, "reads too slowly");
 		return;
 	}
 	idle = g_queue_is_empty (&client->out);
@@ -114,15 +126,15 @@ void
 kd_client_send_event (KdClient *client, const char *line)
 {
 	if (client->out_bytes > KD_CLIENT_EVENTS_MAX)
-		drop (client, "does not read its events");
+		kd_client_drop (client, "does not read its events");
 	else
 		kd_client_send (client, g_strdup (line));
 }
 
-gboolean
-kd_client_has_output (const KdClient *client)
+size_t
+kd_client_unread (const KdClient *client)
 {
-	return !client->gone && client->out.length > 0;
+	return client->out_bytes;
 }
 
 /* --- reading --- */
@@ -133,31 +145,36 @@ handle_failure (KdClient *client, KdJsonrpcCode code, JsonNode *id, GError *erro
 	kd_client_send (client, kd_jsonrpc_build_error (id, code, error->message, NULL));
 }
 
-static void
-feed (KdClient *client, const char *data, size_t len)
+static gboolean
+is_heard (const KdClient *client)
 {
-	while (len && !client->gone) {
+	return !client->gone && client->out_bytes <= KD_CLIENT_UNREAD_MAX;
+}
+
+/* All that was read, or as much of it as may be answered before the client reads. */
+static void
+feed (KdClient *client)
+{
+	while (client->in_at < client->in_len && is_heard (client)) {
 		g_auto (KdJsonrpcMessage) msg = {0};
 		g_autoptr (GError) error = NULL;
 		g_autoptr (JsonNode) id = NULL;
 		KdJsonrpcCode code = KD_JSONRPC_PARSE_ERROR;
-		size_t used = 0;
+		size_t used = 0, len;
+		KdDecode decoded =
+			kd_jsonrpc_decoder_feed (client->decoder, client->in + client->in_at,
+				client->in_len - client->in_at, &used, &msg, &code, &id, &error);
 
-		switch (kd_jsonrpc_decoder_feed (
-			client->decoder, data, len, &used, &msg, &code, &id, &error)) {
-		case KD_DECODE_MORE:
-			return;
-		case KD_DECODE_MESSAGE:
-			/* Answers to nothing we asked are ignored. */
-			if (msg.kind == KD_JSONRPC_REQUEST || msg.kind == KD_JSONRPC_NOTIFICATION)
-				client->funcs->request (client, &msg, client->data);
-			break;
-		case KD_DECODE_FAILED:
+		client->in_at += used;
+		len = client->message_len += used;
+		if (decoded == KD_DECODE_MORE)
+			continue;
+		client->message_len = 0;
+		if (decoded == KD_DECODE_FAILED)
 			handle_failure (client, code, id, error);
-			break;
-		}
-		data += used;
-		len -= used;
+		/* Answers to nothing we asked are ignored. */
+		else if (msg.kind == KD_JSONRPC_REQUEST || msg.kind == KD_JSONRPC_NOTIFICATION)
+			client->funcs->request (client, &msg, len, client->data);
 	}
 }
 
@@ -167,7 +184,7 @@ on_hangup (int fd, GIOCondition condition, gpointer data)
 	KdClient *client = data;
 
 	client->read_source = 0;
-	drop (client, "closed");
+	kd_client_drop (client, "closed");
 	return G_SOURCE_REMOVE;
 }
 
@@ -175,9 +192,13 @@ static gboolean
 on_readable (int fd, GIOCondition condition, gpointer data)
 {
 	KdClient *client = data;
-	char buf[READ_CHUNK];
-	ssize_t n = recv (fd, buf, sizeof (buf), 0);
+	ssize_t n;
 
+	if (!is_heard (client)) {
+		client->read_source = 0;
+		return G_SOURCE_REMOVE;
+	}
+	n = recv (fd, client->in, sizeof (client->in), 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return G_SOURCE_CONTINUE;
 	if (n == 0 && !(condition & G_IO_HUP)) {
@@ -188,13 +209,28 @@ on_readable (int fd, GIOCondition condition, gpointer data)
 	}
 	if (n <= 0) {
 		client->read_source = 0;
-		drop (client, n < 0 ? g_strerror (errno) : "closed");
+		kd_client_drop (client, n < 0 ? g_strerror (errno) : "closed");
 		return G_SOURCE_REMOVE;
 	}
-	feed (client, buf, (size_t)n);
-	if (!client->gone)
+	client->in_at = 0;
+	client->in_len = (size_t)n;
+	feed (client);
+	if (is_heard (client))
 		return G_SOURCE_CONTINUE;
+	client->read_source = 0;
 	return G_SOURCE_REMOVE;
+}
+
+/* Whatever is not heard waits to be written to: on_writable() comes by. */
+static void
+resume_reading (KdClient *client)
+{
+	if (client->eof || client->read_source)
+		return;
+	feed (client);
+	if (is_heard (client))
+		client->read_source = g_unix_fd_add (
+			client->fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, client);
 }
 
 KdClient *
@@ -208,8 +244,7 @@ kd_client_new (int fd, guint64 number, const KdClientFuncs *funcs, void *data)
 	client->data = data;
 	client->decoder = kd_jsonrpc_decoder_new (KD_JSONRPC_REQUEST_MAX);
 	g_queue_init (&client->out);
-	client->read_source =
-		g_unix_fd_add (fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, client);
+	resume_reading (client);
 	return client;
 }
 
@@ -232,8 +267,19 @@ kd_client_number (const KdClient *client)
 	return client->number;
 }
 
-unsigned *
-kd_client_nr_requests (KdClient *client)
+KdClientQueued *
+kd_client_queued (KdClient *client)
 {
-	return &client->nr_requests;
+	return &client->queued;
+}
+
+void
+kd_client_refuse (int fd, const char *why)
+{
+	g_autofree char *line = kd_jsonrpc_build_error (NULL, KD_JSONRPC_REFUSED, why, NULL);
+
+	/* A new socket has room for that. */
+	if (send (fd, line, strlen (line), MSG_NOSIGNAL) < 0)
+		g_debug ("a client was refused: %s", g_strerror (errno));
+	close (fd);
 }

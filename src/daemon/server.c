@@ -2,7 +2,6 @@
 #include "daemon/server.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/json.h"
 #include "command/complete.h"
@@ -147,18 +146,41 @@ on_event (KdWorker *worker, const char *name, JsonNode *params, void *data)
 	update_idle (server);
 }
 
+/* One after the other reads too slowly, until what is kept for the rest has room. */
+static void
+bound_output (KdServer *server)
+{
+	for (;;) {
+		g_autoptr (GList) clients = g_hash_table_get_values (server->clients);
+		KdClient *worst = NULL;
+		size_t total = 0;
+
+		for (GList *l = clients; l; l = l->next) {
+			total += kd_client_unread (l->data);
+			if (!worst || kd_client_unread (l->data) > kd_client_unread (worst))
+				worst = l->data;
+		}
+		if (total <= KD_SERVER_OUTPUT_MAX)
+			return;
+		kd_client_drop (worst, "reads more slowly than all others");
+	}
+}
+
 static void
 answer_job (KdServer *server, const KdJob *job)
 {
 	KdClient *client = g_hash_table_lookup (server->clients, &job->client);
+	KdClientQueued *queued;
 
-	if (!client || !job->id)
+	if (!client)
 		return;
-	--*kd_client_nr_requests (client);
-	if (job->result)
-		kd_client_send (client, kd_answer_result (job->id, job->result));
-	else
-		kd_client_send (client, kd_answer_error (job->id, job->error));
+	queued = kd_client_queued (client);
+	queued->nr--;
+	queued->bytes -= job->len;
+	kd_client_send (client, !job->id      ? NULL
+				: job->result ? kd_answer_result (job->id, job->result)
+					      : kd_answer_error (job->id, job->error));
+	bound_output (server);
 }
 
 static void
@@ -201,6 +223,7 @@ typedef struct {
 	JsonNode *id; /* NULL: a notification, which gets no answer */
 	const char *method;
 	JsonObject *params; /* may be NULL */
+	size_t len;         /* in bytes */
 } Request;
 
 static void
@@ -222,11 +245,14 @@ refuse (const Request *request, const GError *error)
 static void
 dispatch_job (const Request *request, KdWorker *worker, KdJob *job)
 {
+	KdClientQueued *queued = kd_client_queued (request->client);
+
 	job->client = kd_client_number (request->client);
-	if (request->id) {
+	if (request->id)
 		job->id = json_node_ref (request->id);
-		++*kd_client_nr_requests (request->client);
-	}
+	job->len = request->len;
+	queued->nr++;
+	queued->bytes += job->len;
 	if (job->command && job->command->flags & KD_COMMAND_INTERRUPTS)
 		for (GList *l = kd_worker_jobs (worker)->head; l; l = l->next) {
 			KdJob *other = l->data;
@@ -317,7 +343,8 @@ make_session (KdServer *server, const char *name, const KdArgs *args, GError **e
 						       : "an attach under way");
 		return NULL;
 	}
-	if (server->sessions->len >= KD_SERVER_SESSIONS_MAX) {
+	if (server->sessions->len + server->leaving->len - (old != NULL) >=
+		KD_SERVER_SESSIONS_MAX) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
 			"%u sessions are the most (detach one)", KD_SERVER_SESSIONS_MAX);
 		return NULL;
@@ -483,6 +510,21 @@ do_help (const Request *request, GError **error)
 	return TRUE;
 }
 
+/* A notification that is refused is dropped: there is no answer to say so in. */
+static gboolean
+check_queued (const Request *request, GError **error)
+{
+	const KdClientQueued *queued = kd_client_queued (request->client);
+
+	if (queued->nr == 0 || (queued->nr < KD_CLIENT_REQUESTS_MAX &&
+				       queued->bytes + request->len <= KD_CLIENT_REQUEST_BYTES_MAX))
+		return TRUE;
+	g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
+		"%u requests of %zu bytes are unanswered (wait for their answers)", queued->nr,
+		queued->bytes);
+	return FALSE;
+}
+
 static gboolean
 serve (const Request *request, GError **error)
 {
@@ -490,12 +532,8 @@ serve (const Request *request, GError **error)
 
 	if (strcmp (request->method, "cancel") == 0)
 		return do_cancel (request, error);
-	if (*kd_client_nr_requests (request->client) >= KD_CLIENT_REQUESTS_MAX) {
-		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
-			"%u requests are unanswered (wait for their answers)",
-			KD_CLIENT_REQUESTS_MAX);
+	if (!check_queued (request, error))
 		return FALSE;
-	}
 	if (strcmp (request->method, "complete") == 0)
 		return do_complete (request, error);
 	if (strcmp (request->method, "help") == 0)
@@ -507,10 +545,10 @@ serve (const Request *request, GError **error)
 /* --- clients --- */
 
 static void
-on_request (KdClient *client, KdJsonrpcMessage *msg, void *data)
+on_request (KdClient *client, KdJsonrpcMessage *msg, size_t len, void *data)
 {
-	Request request = {
-		data, client, msg->kind == KD_JSONRPC_REQUEST ? msg->id : NULL, msg->method, NULL};
+	Request request = {data, client, msg->kind == KD_JSONRPC_REQUEST ? msg->id : NULL,
+		msg->method, NULL, len};
 	g_autoptr (GError) error = NULL;
 
 	if (!kd_jsonrpc_message_get_params (msg, &request.params)) {
@@ -550,11 +588,8 @@ on_gone (KdClient *client, const char *why, void *data)
 		for (GList *l = kd_worker_jobs (worker)->head; l; l = l->next) {
 			KdJob *job = l->data;
 
-			/* Nobody is left to end a wait; what changes the machine goes on to its
-			 * end. */
-			if (job->client == number && job->command &&
-				job->command->flags & KD_COMMAND_WAITS)
-				g_cancellable_cancel (job->cancellable);
+			if (job->client == number)
+				kd_job_abandon (job, !l->prev);
 		}
 	}
 	g_hash_table_remove (server->clients, &number);
@@ -570,8 +605,13 @@ kd_server_adopt (KdServer *server, int fd, gboolean crowded)
 {
 	guint64 *number;
 
-	if (crowded) {
-		close (fd);
+	if (crowded || g_hash_table_size (server->clients) >= KD_SERVER_CLIENTS_MAX) {
+		g_autofree char *why = g_strdup_printf ("kvmdbgd has %u clients%s",
+			g_hash_table_size (server->clients),
+			crowded ? " and no file descriptor for one more (ulimit -n)"
+				: ", which are the most");
+
+		kd_client_refuse (fd, why);
 		return;
 	}
 	number = g_new (guint64, 1);

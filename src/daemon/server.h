@@ -10,14 +10,15 @@
 typedef struct KdServer KdServer;
 
 #define KD_SERVER_CLIENTS_MAX 64
-#define KD_SERVER_SESSIONS_MAX 16
+#define KD_SERVER_SESSIONS_MAX 16                /* those whose thread is about to end too */
+#define KD_SERVER_OUTPUT_MAX (256 * 1024 * 1024) /* kept for all clients that do not read */
 
 /* `idle` is called when there has been neither client nor live session for `idle_ms` (0: never). */
 KdServer *kd_server_new (
 	const char *runtime_dir, unsigned idle_ms, void (*idle) (void *data), void *data);
 void kd_server_free (KdServer *server);
 
-/* As KdAcceptorFunc. */
+/* As KdAcceptorFunc. Who comes when there are KD_SERVER_CLIENTS_MAX is told so. */
 void kd_server_adopt (KdServer *server, int fd, gboolean crowded);
 /* TRUE when there is neither client nor live session. */
 gboolean kd_server_is_idle (const KdServer *server);

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "command/complete.h"
+#include "daemon/descriptors.h"
 
 #define TARGET_FDS_MAX 8
 
@@ -265,8 +266,7 @@ run_command (KdWorker *worker, KdJob *job)
 	session->cancellable = job->cancellable;
 	if (session->target)
 		kd_target_set_cancellable (session->target, job->cancellable);
-	if (!g_cancellable_set_error_if_cancelled (job->cancellable, &job->error))
-		value = kd_command_execute (job->command, session, job->args, &job->error);
+	value = kd_command_execute (job->command, session, job->args, &job->error);
 	session->cancellable = NULL;
 	if (session->target)
 		kd_target_set_cancellable (session->target, NULL);
@@ -296,6 +296,8 @@ run_job (KdWorker *worker, KdJob *job)
 
 	if (job->kind == KD_JOB_FUNC)
 		run_func (worker, job);
+	else if (g_cancellable_set_error_if_cancelled (job->cancellable, &job->error))
+		;
 	else if (job->kind == KD_JOB_COMPLETE)
 		job->result = kd_complete (worker->session, job->line, job->point);
 	else
@@ -395,8 +397,11 @@ kd_worker_new (const char *name, const char *runtime_dir, const KdWorkerFuncs *f
 	int wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 	KdWorker *worker;
 
-	if (wake_fd < 0) {
-		int code = errno;
+	if (wake_fd < 0 || kd_descriptors_are_short (wake_fd, TRUE)) {
+		int code = wake_fd < 0 ? errno : EMFILE;
+
+		if (wake_fd >= 0)
+			close (wake_fd);
 
 		g_set_error (error, G_IO_ERROR, g_io_error_from_errno (code),
 			"no descriptor for session %s: %s", name, g_strerror (code));

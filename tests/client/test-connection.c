@@ -55,6 +55,10 @@ static const Row rows[] = {
 		NULL, KVMDBG_ERROR_FAILED, "no: why"},
 	{"closes-in-mid-answer", "{\"jsonrpc\":\"2.0\",\"id\":1,\"res", NULL, KVMDBG_ERROR_DAEMON,
 		"the daemon went away: it closed the connection"},
+	{"refused",
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":\"full\"}}"
+		"\n",
+		NULL, KVMDBG_ERROR_DAEMON, "full"},
 	{"garbage", "HTTP/1.1 400 Bad Request\n", NULL, KVMDBG_ERROR_DAEMON, NULL},
 };
 
@@ -166,6 +170,27 @@ test_closes_at_once (void)
 	g_assert_nonnull (strstr (error->message, "nothing is attached"));
 }
 
+/* A daemon that says why before anything is asked, and closes: that is what is told. */
+static void
+test_refused_at_once (void)
+{
+	static const char line[] = "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,"
+				   "\"message\":\"full\"}}\n";
+	g_autofree char *path =
+		g_build_filename (g_getenv ("XDG_RUNTIME_DIR"), "kvmdbg", "kvmdbgd.sock", NULL);
+	int listener = listen_at (path), fd;
+	g_autoptr (KvmdbgConnection) connection = kvmdbg_connect (FALSE, NULL);
+	g_autoptr (GError) error = NULL;
+
+	fd = accept (listener, NULL, NULL);
+	g_assert_cmpint (write (fd, line, strlen (line)), ==, strlen (line));
+	close (fd);
+	g_assert_null (kvmdbg_call (connection, "vms", NULL, NULL, NULL, &error));
+	g_assert_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON);
+	g_assert_cmpstr (error->message, ==, "full");
+	close (listener);
+}
+
 /* Nothing listens: told at once, and nothing is started. */
 static void
 test_no_daemon (void)
@@ -210,6 +235,7 @@ main (int argc, char **argv)
 		g_test_add_data_func (name, &rows[i], test_call);
 	}
 	g_test_add_func ("/connection/closes-at-once", test_closes_at_once);
+	g_test_add_func ("/connection/refused-at-once", test_refused_at_once);
 	g_test_add_func ("/connection/no-daemon", test_no_daemon);
 	g_test_add_func ("/connection/bad-params", test_bad_params);
 	status = g_test_run();

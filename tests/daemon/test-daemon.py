@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import stat
@@ -29,8 +30,8 @@ class Client:
 
     def __init__(self, daemon):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(daemon.path)  # blocks while the daemon's backlog is full
         self.socket.settimeout(20)
-        self.socket.connect(daemon.path)
         self.rest = b""
 
     def send(self, data):
@@ -63,16 +64,40 @@ class Client:
 class Daemon:
     """kvmdbgd in a runtime folder of its own."""
 
-    def __init__(self, build, *args):
+    def __init__(self, build, *args, descriptors=None):
         self.tool = harness.Kvmdbg(build)
         self.path = str(self.tool.dir / "run" / "kvmdbg" / "kvmdbgd.sock")
-        self.process = subprocess.Popen([pathlib.Path(build) / "kvmdbgd", "--background", *args], env=self.tool.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
+        self.process = subprocess.Popen([*limit, pathlib.Path(build) / "kvmdbgd", "--background", *args],
+                                        env=self.tool.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         expect_equal(self.process.stdout.readline(), b"ready\n", "readiness")
         self.process.stdout.close()
 
     def client(self):
         return Client(self)
+
+    def memory(self):
+        """Bytes it has in RAM."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s*(\d+)", status)[1]) << 10
+
+    def seconds(self):
+        """Of the CPU, so far."""
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @contextlib.contextmanager
+    def busy(self, *args):
+        """A session whose worker waits in an attach until the end: what is asked of it is queued."""
+        with socket.create_server(("127.0.0.1", 0)) as peer, self.client() as client:
+            client.send(json.dumps({"jsonrpc": "2.0", "id": 5, "method": "attach",
+                                    "params": {"argv": [f":{peer.getsockname()[1]}", *args]}}) + "\n")
+            client.call("sessions", number=6)
+            yield client
+            client.send('{"jsonrpc":"2.0","method":"cancel","params":{"id":5}}\n')
+            while (reply := client.line()).get("id") != 5:
+                pass
+            expect_equal(reply["error"]["data"]["class"], "cancelled", "the attach")
 
     def __enter__(self):
         return self
@@ -87,6 +112,10 @@ def closed_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f":{probe.getsockname()[1]}"
+
+
+def free_port():
+    return int(closed_port()[1:])
 
 
 def is_alive(daemon):
@@ -217,6 +246,212 @@ def waiting_attach(build):
         expect_equal(reply["error"]["data"]["class"], "cancelled", "class")
         expect(time.monotonic() - started < 5, "cancelling took too long")
         is_alive(daemon)
+
+
+# --- limits ---
+
+def too_many_clients(build):
+    """Who is one too many is told so; there is room again when somebody has gone."""
+    with Daemon(build) as daemon, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(daemon.client()) for _ in range(64)]
+        for client in clients:
+            client.call("sessions")
+        with daemon.client() as client:
+            expect_equal(client.line()["error"]["message"], "kvmdbgd has 64 clients, which are the most", "error")
+            expect_equal(client.line(), None, "end")
+        # A refusal is read although the request could not be sent any more.
+        daemon.tool.refused(3, "has 64 clients", "status")
+        clients[7].socket.close()
+        deadline = time.monotonic() + 5
+        while daemon.tool.run("sessions").status != 0:
+            expect(time.monotonic() < deadline, "no room though one has gone")
+        expect_equal(clients[8].call("sessions")["result"], [], "one of the others")
+
+
+def few_descriptors(build):
+    """Without a descriptor for more clients those there are are served, and the machine can be let go."""
+    with Daemon(build, descriptors=32) as daemon:
+        with daemon.busy() as first, contextlib.ExitStack() as stack:
+            for _ in range(80):
+                stack.enter_context(daemon.client())
+            # As many debuggers, which hold descriptors as well.
+            for _ in range(80):
+                with contextlib.suppress(BlockingIOError):
+                    gdb = stack.enter_context(socket.socket(socket.AF_UNIX))
+                    gdb.setblocking(False)
+                    gdb.connect(str(pathlib.Path(daemon.path).with_name("gdb-default.sock")))
+            before = daemon.seconds()
+            time.sleep(1)
+            expect(daemon.seconds() - before < 0.3, f"{daemon.seconds() - before:.2f} s of CPU in an idle second")
+            expect_equal(len(first.call("sessions")["result"]), 1, "sessions")
+            expect("descriptor" in daemon.client().line()["error"]["message"], "the error of one more client")
+            expect(len(os.listdir(f"/proc/{daemon.process.pid}/fd")) <= 28, "none is left for the session")
+        is_alive(daemon)
+        daemon.process.terminate()
+        expect_equal(daemon.process.wait(5), 0, "status on SIGTERM")
+    with Daemon(build, descriptors="32:4096") as daemon:
+        limits = pathlib.Path(f"/proc/{daemon.process.pid}/limits").read_text()
+        expect(re.search(r"Max open files\s+4096\s+4096", limits), "the soft limit is raised to the hard one")
+
+
+def notifications(build):
+    """Requests without an id are bounded as those with one are."""
+    flood = json.dumps({"jsonrpc": "2.0", "method": "regs", "params": {"argv": ["-a"]}}) + "\n"
+    with Daemon(build) as daemon:
+        with daemon.busy():
+            with daemon.client() as client:
+                before = daemon.memory()
+                for _ in range(100):
+                    client.send(flood * 2000)
+                reply = client.call("regs")
+                expect_equal(reply["error"]["message"].split(" of ")[0], "64 requests", "error")
+                expect(daemon.memory() - before < 8 << 20, f"{daemon.memory() - before} bytes more")
+            with daemon.client() as client:
+                # A few large ones count as well.
+                large = {"argv": ["x" * 600000]}
+                client.send(json.dumps({"jsonrpc": "2.0", "method": "print", "params": large}) + "\n")
+                expect_equal(client.call("print", **large)["error"]["message"].split(" of ")[0], "1 requests", "error")
+                expect_equal(client.call("cancel", id=1)["result"], {"cancelled": False}, "a cancel is always heard")
+        is_alive(daemon)
+
+
+def unread_answers(build):
+    """Answers to a client that reads none are kept up to a limit, and it is heard again when it reads."""
+    count = 20000
+    with Daemon(build) as daemon, daemon.client() as slow:
+        request = b'{"jsonrpc":"2.0","id":1,"method":"help"}\n'
+        slow.send(request)
+        slow.line()
+        before = daemon.memory()
+        slow.socket.settimeout(4)
+        with contextlib.suppress(TimeoutError):
+            for _ in range(count // 500):
+                slow.send(request * 500)
+        expect(daemon.memory() - before < 16 << 20, f"{daemon.memory() - before} bytes more")
+        is_alive(daemon)
+        slow.socket.settimeout(20)
+        for _ in range(200):
+            expect("result" in slow.line(), "answer")
+
+
+# --- debuggers' sockets ---
+
+def packet(payload):
+    return b"$%s#%02x" % (payload, sum(payload) & 255)
+
+
+HELLO = b"+" + packet(b"qSupported:swbreak+;hwbreak+")
+
+
+def answer_to(address, data):
+    """What first comes back from a port or a socket; b"" when it is closed without a word."""
+    with socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX) as peer:
+        peer.connect(address)
+        peer.settimeout(10)
+        try:
+            peer.sendall(data)
+            return peer.recv(4096)
+        except ConnectionError:
+            return b""
+
+
+def answer_as(uid, address, data):
+    """The same for a process of another user."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setgroups([])
+        os.setuid(uid)
+        os.write(theirs, answer_to(address, data))
+        os._exit(0)
+    os.close(theirs)
+    with os.fdopen(ours, "rb") as pipe:
+        answer = pipe.read()
+    expect_equal(os.waitpid(pid, 0)[1], 0, f"user {uid}'s process")
+    return answer
+
+
+def port_first_byte(build):
+    """Nothing but RSP is heard on a port: what a browser sends is not, whatever its body."""
+    rows = [
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99\r\n\r\n" + HELLO,
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01" + HELLO,
+        b"\r\n" + HELLO,
+        b"-" + HELLO,
+        b"\x03POST / HTTP/1.1\r\n\r\n" + HELLO,
+        b"{" + HELLO,
+    ]
+    port = free_port()
+    with Daemon(build) as daemon, daemon.busy("--listen", f":{port}"):
+        for address in (("127.0.0.1", port), str(pathlib.Path(daemon.path).with_name("gdb-default.sock"))):
+            for row in rows:
+                expect_equal(answer_to(address, row), b"", row)
+            expect_equal(answer_to(address, HELLO), b"+", "a debugger waits for the session")
+            expect_equal(answer_to(address, b"\x03" + HELLO), b"+", "a debugger that interrupts first")
+
+
+def port_users(build):
+    """A port is for this user and root, unless it was said to be everybody's."""
+    nobody = 65534
+    for words, answer in (((), b""), (("--listen-any-user",), b"+")):
+        port = free_port()
+        with Daemon(build) as daemon, daemon.busy("--listen", f"127.0.0.1:{port}", *words):
+            expect_equal(answer_to(("127.0.0.1", port), HELLO), b"+", "this user")
+            expect_equal(answer_as(nobody, ("127.0.0.1", port), HELLO), answer, f"nobody, {words}")
+
+
+def port_options(build):
+    with harness.Kvmdbg(build) as tool, socket.create_server(("127.0.0.1", 0)) as peer:
+        stub = f":{peer.getsockname()[1]}"
+        for option in ("--listen-any-user", "--listen-files"):
+            for words in ((), ("--listen", str(tool.dir / "gdb.sock"))):
+                tool.refused(2, f"{option} is for the port", "attach", stub, option, *words)
+        tool.refused(2, "not an address of loopback", "attach", stub, "--listen", "0.0.0.0:1")
+
+
+def too_many_debuggers(build):
+    """The 17th is told so in a way that gdb shows, and the others are served on."""
+    with Daemon(build) as daemon, daemon.busy(), contextlib.ExitStack() as stack:
+        path = str(pathlib.Path(daemon.path).with_name("gdb-default.sock"))
+
+        def connect():
+            gdb = stack.enter_context(socket.socket(socket.AF_UNIX))
+            gdb.connect(path)
+            gdb.settimeout(10)
+            return gdb
+
+        first = [connect() for _ in range(16)]
+        expect(b"$E.kvmdbg: 16 debuggers are connected, the most#" in answer_to(path, HELLO), "refusal")
+        done = subprocess.run(["gdb", "-nx", "-batch", "-ex", f"target remote {path}"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=60)
+        expect(b"16 debuggers are connected" in done.stdout, done.stdout.decode())
+        # Those who say nothing are not kept either.
+        silent = [connect() for _ in range(60)]
+        time.sleep(0.5)
+        expect(len(os.listdir(f"/proc/{daemon.process.pid}/fd")) < 60, "descriptors")
+        for gdb in silent:
+            gdb.close()
+        first[3].sendall(HELLO[1:])
+        expect_equal(first[3].recv(10), b"+", "one of the 16")
+        first[4].close()
+        deadline = time.monotonic() + 5
+        while answer_to(path, HELLO) != b"+":
+            expect(time.monotonic() < deadline, "no room though one has gone")
+
+
+def interrupts(build):
+    """However many Ctrl-C a debugger sends, one is on its way."""
+    with Daemon(build) as daemon, daemon.busy(), socket.socket(socket.AF_UNIX) as gdb:
+        gdb.connect(str(pathlib.Path(daemon.path).with_name("gdb-default.sock")))
+        gdb.settimeout(10)
+        gdb.sendall(b"+")
+        before = daemon.memory()
+        for _ in range(64):
+            gdb.sendall(b"\x03" * 65536)
+        gdb.sendall(HELLO)
+        expect_equal(gdb.recv(10), b"+", "heard behind them")
+        expect(daemon.memory() - before < 1 << 20, f"{daemon.memory() - before} bytes more")
 
 
 # --- the process ---
@@ -374,8 +609,9 @@ def bash_completion(build):
             expect_equal(done.stdout.decode().split(), wanted, line)
 
 
-CASES = [requests, errors, huge_line, slow_reader, clients_that_go, many_clients, waiting_attach, starts_and_ends,
-         one_at_a_time, stale_socket, started_at_once, runtime_folder, missing_daemon, statuses, help_texts, man_page,
+CASES = [requests, errors, huge_line, slow_reader, clients_that_go, many_clients, waiting_attach, too_many_clients,
+         few_descriptors, notifications, unread_answers, port_first_byte, port_options, too_many_debuggers,
+         interrupts, starts_and_ends, one_at_a_time, stale_socket, started_at_once, runtime_folder, missing_daemon, statuses, help_texts, man_page,
          bash_completion]
 
 
@@ -387,6 +623,10 @@ def main():
     tap = harness.Tap(args.only)
     for case in CASES:
         tap.case("/daemon/" + case.__name__.replace("_", "-"), case, args.build)
+    if os.geteuid() == 0:
+        tap.case("/daemon/port-users", port_users, args.build)
+    else:
+        tap.skip("/daemon/port-users", "only root can be somebody else")
     return tap.end()
 
 

@@ -22,8 +22,9 @@ const KdCommand kd_command_gdb = {
 		"(gdb before 14 cannot take it off); “monitor kvmdbg mem” shows memory as it is. "
 		"When a gdb that found the machine running, or has let it run, detaches or ends, "
 		"the machine goes on, unless another is connected.\n\n"
-		"“attach --listen” serves gdb at another place too. On a port any user of this "
-		"computer can connect.",
+		"“attach --listen” serves gdb at another place too. A port is for this user and "
+		"root, and has no “monitor dump” and “monitor list”, which open files; "
+		"--listen-any-user and --listen-files of “attach” allow the rest.",
 	.example = "kvmdbg gdb\nkvmdbg gdb -batch -ex 'hbreak handle_exit' -ex continue -ex bt",
 	.args = args,
 	.flags = KD_COMMAND_IN_CLIENT,

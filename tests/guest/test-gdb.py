@@ -6,6 +6,7 @@ Witnesses: kvmdbg's commands on the same stop, and QEMU's monitor for whether th
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import random
@@ -104,6 +105,14 @@ class Raw:
     def ask(self, payload):
         self.send(payload)
         return self.answer()
+
+    def monitor(self, line):
+        """What a command of kvmdbg's says."""
+        answer, text = self.ask(b"qRcmd," + line.encode().hex().encode()), b""
+        while answer.startswith(b"O") and answer != b"OK":
+            text += bytes.fromhex(answer[1:].decode())
+            answer = self.answer()
+        return text.decode()
 
     def is_closed(self):
         with contextlib.suppress(ConnectionError):
@@ -490,6 +499,25 @@ def garbage(host):
         expect_equal(gdb.value("$pc"), host.pc(host.cpu_of(gdb)), "pc")
 
 
+def port(host):
+    """What comes from a browser is not heard on the port, and no file is opened for who comes there."""
+    start = number(host.kvmdbg.call("sym", HOT)["symbols"][0]["addr"])
+    file = host.kvmdbg.dir / "dump"
+    with Raw(("127.0.0.1", host.port)) as page:
+        page.socket.sendall(b"POST / HTTP/1.1\r\nContent-Type: text/plain\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            page.send(b"qRcmd," + f"kvmdbg dump {file}".encode().hex().encode())
+            expect_equal(page.socket.recv(4096), b"", "the answer to a browser")
+    with Raw(("127.0.0.1", host.port)) as raw:
+        for line in (f"dump {file}", "list /etc/passwd:1"):
+            expect("not from a port" in raw.monitor(line), line)
+        expect(f"{start:x}" in raw.monitor(f"kvmdbg mem {start:#x} 4"), "what opens no file")
+    expect(not file.exists(), "dump wrote a file")
+    file.touch()
+    with Raw(host.socket) as raw:
+        expect("is there already" in raw.monitor(f"dump {file}"), "kvmdbg's own socket has files")
+
+
 def waits(host):
     """A command that waits for the machine is ended by Ctrl-C of its own client, and by that client's end."""
     with Raw(host.socket) as raw:
@@ -507,6 +535,25 @@ def waits(host):
         time.sleep(1)
     expect_equal(host.kvmdbg.run("status", timeout=20).status, 0, "the session after its client's end")
     host.kvmdbg.text("stop")
+
+
+def gone(host):
+    """What a client of the control socket has queued goes with it, and what runs for it ends."""
+    path = str(host.kvmdbg.dir / "run" / "kvmdbg" / "kvmdbgd.sock")
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "%s", "params": {"session": "test", "argv": ["%s"]}}) + "\n"
+    with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+        first.connect(path)
+        first.sendall(line.encode() % (b"step", b"100000000"))
+        time.sleep(1)
+        second.connect(path)
+        second.sendall(line.encode() % (b"break", HOT.encode()) + 60 * line.encode() % (b"bt", b"-a"))
+        time.sleep(0.5)
+        second.close()
+        time.sleep(0.5)
+        expect_equal(host.kvmdbg.call("sessions")[0]["running"], "step", "the other's command")
+    started = time.monotonic()
+    expect_equal(host.kvmdbg.call("breaks"), [], "breakpoints")
+    expect(time.monotonic() - started < 10, "waited for what nobody hears")
 
 
 def detach(host):
@@ -527,7 +574,7 @@ def main():
     with harness.on_machine(Host, args) as host:
         tap.cases(f"/gdb/{args.arch}/{args.kernel}/", (
             attach, breakpoint, backtrace, steps, finish, watchpoint, memory, interrupt, monitor, started, listens, two_clients,
-            at_once, death, hung, garbage, waits, lldb, detach), host)
+            at_once, death, hung, garbage, waits, gone, port, lldb, detach), host)
     return tap.end()
 
 

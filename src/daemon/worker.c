@@ -157,7 +157,8 @@ kd_worker_free (KdWorker *worker)
 
 	if (!worker)
 		return;
-	g_thread_join (worker->thread);
+	if (worker->thread)
+		g_thread_join (worker->thread);
 	while ((job = g_async_queue_try_pop (worker->queue)))
 		kd_job_free (job);
 	g_async_queue_unref (worker->queue);
@@ -418,6 +419,11 @@ kd_worker_new (const char *name, const char *runtime_dir, const KdWorkerFuncs *f
 	worker->info = (KdWorkerInfo){"none", "", "", 0};
 	worker->session = kd_session_new (name);
 	worker->session->runtime_dir = g_strdup (runtime_dir);
-	worker->thread = g_thread_new (name, worker_main, worker);
+	worker->thread = g_thread_try_new (name, worker_main, worker, error);
+	if (!worker->thread) {
+		g_prefix_error (error, "no thread for session %s: ", name);
+		kd_worker_free (worker);
+		return NULL;
+	}
 	return worker;
 }

@@ -298,7 +298,7 @@ const KdCommand kd_command_breaks = {
 	.group = "run",
 	.summary = "list breakpoints and watchpoints, or what they logged",
 	.args = args_of_breaks,
-	.flags = KD_COMMAND_NO_FILES,
+	.flags = KD_COMMAND_NO_IMAGE,
 	.run = run,
 	.render = render,
 };

@@ -51,7 +51,7 @@ typedef enum {
 					     until): cancelled when its client goes away */
 	KD_COMMAND_INTERRUPTS = 1 << 7,   /* cancels whatever waits before it (stop, detach) */
 	KD_COMMAND_RUNS_LOST = 1 << 8,    /* of use without the machine (status, detach) */
-	KD_COMMAND_NO_FILES = 1 << 9,     /* asks nothing of the kernel's file that would be wrong
+	KD_COMMAND_NO_IMAGE = 1 << 9,     /* asks nothing of the kernel's file that would be wrong
 					     if that has changed (status, cont, delete) */
 	KD_COMMAND_CHANGES = 1 << 10, /* changes the machine or the session, so that it goes on to
 					its end when its client goes away (write, detach) */

@@ -52,7 +52,7 @@ const KdCommand kd_command_cont = {
 		"machine running.",
 	.example = "kvmdbg cont\nkvmdbg cont --timeout-ms 5000",
 	.args = args,
-	.flags = KD_COMMAND_NO_FILES | KD_COMMAND_WAITS,
+	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_WAITS,
 	.run = run,
 	.render = kd_run_state_render,
 };

@@ -93,7 +93,7 @@ const KdCommand kd_command_delete = {
 	.summary = "remove breakpoints and watchpoints",
 	.example = "kvmdbg delete 1 2\nkvmdbg delete --all",
 	.args = args,
-	.flags = KD_COMMAND_NO_FILES | KD_COMMAND_NEEDS_STOP | KD_COMMAND_CHANGES,
+	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_NEEDS_STOP | KD_COMMAND_CHANGES,
 	.run = run,
 	.render = render,
 };

@@ -54,7 +54,7 @@ const KdCommand kd_command_detach = {
 	.group = "session",
 	.summary = "let the machine go: breakpoints removed, running as it was",
 	.args = args,
-	.flags = KD_COMMAND_NO_FILES | KD_COMMAND_RUNS_LOST | KD_COMMAND_INTERRUPTS |
+	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_RUNS_LOST | KD_COMMAND_INTERRUPTS |
 		 KD_COMMAND_CHANGES,
 	.run = run,
 	.render = render,

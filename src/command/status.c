@@ -424,7 +424,7 @@ const KdCommand kd_command_status = {
 	.name = "status",
 	.group = "session",
 	.summary = "the machine, its kernel, how memory is read, what the CPUs do",
-	.flags = KD_COMMAND_NO_FILES | KD_COMMAND_RUNS_LOST,
+	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_RUNS_LOST,
 	.run = run,
 	.render = render,
 };

@@ -16,7 +16,7 @@ const KdCommand kd_command_stop = {
 	.name = "stop",
 	.group = "run",
 	.summary = "stop the machine",
-	.flags = KD_COMMAND_NO_FILES | KD_COMMAND_INTERRUPTS | KD_COMMAND_CHANGES,
+	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_INTERRUPTS | KD_COMMAND_CHANGES,
 	.run = run,
 	.render = kd_run_state_render,
 };

@@ -89,7 +89,7 @@ check_files (const KdCommand *command, const KdSession *session, GError **error)
 {
 	const char *path = NULL;
 
-	if (!(command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_NO_FILES)) && session->kernel)
+	if (!(command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_NO_IMAGE)) && session->kernel)
 		path = kd_kernel_changed_file (session->kernel);
 	if (path)
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
@@ -100,7 +100,8 @@ check_files (const KdCommand *command, const KdSession *session, GError **error)
 
 /* What a command found before its machine went away is not the answer to what was asked. */
 static gboolean
-check_still_there (const KdCommand *command, const KdSession *session, const GError *why, GError **error)
+check_still_there (
+	const KdCommand *command, const KdSession *session, const GError *why, GError **error)
 {
 	if (command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_RUNS_LOST) ||
 		kd_target_state (session->target) != KD_TARGET_LOST)

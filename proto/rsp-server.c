@@ -197,14 +197,15 @@ kd_rsp_server_feed (KdRspServer *server, const void *data, size_t len, size_t *r
 			server->decoder, bytes + at, len - at, &used, &frame, &why);
 
 		at += used;
-		if (outcome == KD_DECODE_FAILED)
+		/* Looked at first: the junk stood in front of what was decoded. */
+		if (kd_rsp_decoder_get_junk (server->decoder) > KD_RSP_SERVER_JUNK_MAX) {
+			g_clear_error (&why);
+			outcome =
+				fail (KD_PROTO_ERROR_MALFORMED, "what it sends is not RSP", error);
+		} else if (outcome == KD_DECODE_FAILED)
 			outcome = take_damaged (server, why, error);
 		else if (outcome == KD_DECODE_MESSAGE)
 			outcome = take_frame (server, &frame, ret_event, error);
-		if (outcome == KD_DECODE_MORE &&
-			kd_rsp_decoder_get_junk (server->decoder) > KD_RSP_SERVER_JUNK_MAX)
-			outcome =
-				fail (KD_PROTO_ERROR_MALFORMED, "what it sends is not RSP", error);
 		if (outcome != KD_DECODE_MORE) {
 			*ret_used = at;
 			return outcome;

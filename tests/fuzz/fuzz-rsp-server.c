@@ -19,8 +19,6 @@ serve (const uint8_t *data, size_t size, size_t chunk)
 		const KdRspCall *call = kd_rsp_server_call (server);
 
 		at += used;
-		if (outcome == KD_DECODE_FAILED)
-			break;
 		if (outcome == KD_DECODE_MESSAGE && event == KD_RSP_SERVER_CALL) {
 			g_assert_cmpuint (call->bytes->len, <=, KD_RSP_PAYLOAD_MAX);
 			g_assert_cmpuint (call->nr_rows, <=, KD_RSP_CALL_ROWS_MAX);
@@ -31,6 +29,10 @@ serve (const uint8_t *data, size_t size, size_t chunk)
 		bytes = kd_out_queue_peek (kd_rsp_server_out (server), &len);
 		g_string_append_len (out, (const char *)bytes, (gssize)len);
 		kd_out_queue_written (kd_rsp_server_out (server), len);
+		/* What was written before it failed counts: an answer to another packet of the same
+		 * chunk. */
+		if (outcome == KD_DECODE_FAILED)
+			break;
 	}
 	g_string_append_len (log, out->str, (gssize)out->len);
 	return log;

@@ -13,7 +13,10 @@
 #define SECONDS_MAX 86400
 #define DEPTH_MAX 8
 #define FILE_MAX (1 << 20)
-#define VALUE_MAX (1 << 20) /* with its variables */
+/* Of a value with all its ${…} replaced: a few that are made of each other would be worth
+ * gigabytes, or hours. */
+#define VALUE_BYTES_MAX (1U << 20)
+#define VALUE_REFERENCES_MAX 10000
 
 G_DEFINE_QUARK (kd - job - error - quark, kd_job_error)
 
@@ -107,50 +110,68 @@ variable (KdJob *job, const char *name, GError **error)
 	return NULL;
 }
 
-/* Values may hold ${…} themselves. */
-static char *
-expand (KdJob *job, const char *text, int depth, GError **error)
+typedef struct {
+	KdJob *job;
+	GString *out;
+	unsigned nr_references;
+} Expansion;
+
+static gboolean expand (Expansion *expansion, const char *text, int depth, GError **error);
+
+static gboolean
+expand_reference (Expansion *expansion, const char *name, size_t len, int depth, GError **error)
 {
-	g_autoptr (GString) out = g_string_new (NULL);
+	g_autofree char *copy = g_strndup (name, len);
+	const char *value = variable (expansion->job, copy, error);
+
+	expansion->nr_references++;
+	return value && expand (expansion, value, depth + 1, error);
+}
+
+/* Values may hold ${…} themselves. */
+static gboolean
+expand (Expansion *expansion, const char *text, int depth, GError **error)
+{
+	const char *path = expansion->job->path;
 
 	if (depth > DEPTH_MAX) {
 		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "%s: %s is made of itself",
-			job->path, text);
-		return NULL;
+			path, text);
+		return FALSE;
 	}
 	while (*text) {
-		const char *end = g_str_has_prefix (text, "${") ? strchr (text, '}') : NULL, *value;
-		g_autofree char *name = NULL, *whole = NULL;
+		const char *end = g_str_has_prefix (text, "${") ? strchr (text, '}') : NULL;
 
-		if (g_str_has_prefix (text, "$${")) {
-			g_string_append (out, "${");
-			text += strlen ("$${");
-			continue;
-		}
-		if (!end) {
-			g_string_append_c (out, *text++);
-			continue;
-		}
-		name = g_strndup (text + 2, (gsize)(end - text - 2));
-		value = variable (job, name, error);
-		whole = value ? expand (job, value, depth + 1, error) : NULL;
-		if (!whole)
-			return NULL;
-		g_string_append (out, whole);
-		text = end + 1;
-		if (out->len > VALUE_MAX) {
+		if (expansion->out->len > VALUE_BYTES_MAX ||
+			expansion->nr_references > VALUE_REFERENCES_MAX) {
 			g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE,
-				"%s: a value of more than %d bytes", job->path, VALUE_MAX);
-			return NULL;
+				"%s: a value is over %u KiB, or %u ${…}, with all of them replaced",
+				path, VALUE_BYTES_MAX >> 10, VALUE_REFERENCES_MAX);
+			return FALSE;
+		}
+		if (g_str_has_prefix (text, "$${")) {
+			g_string_append (expansion->out, "${");
+			text += strlen ("$${");
+		} else if (!end) {
+			g_string_append_c (expansion->out, *text++);
+		} else {
+			if (!expand_reference (
+				    expansion, text + 2, (size_t)(end - text - 2), depth, error))
+				return FALSE;
+			text = end + 1;
 		}
 	}
-	return g_string_free (g_steal_pointer (&out), FALSE);
+	return TRUE;
 }
 
 char *
 kd_job_expand (KdJob *job, const char *text, GError **error)
 {
-	return expand (job, text, 0, error);
+	g_autoptr (GString) out = g_string_new (NULL);
+	Expansion expansion = {job, out, 0};
+
+	return expand (&expansion, text, 0, error) ? g_string_free (g_steal_pointer (&out), FALSE)
+						   : NULL;
 }
 
 char *

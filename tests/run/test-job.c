@@ -113,6 +113,33 @@ test_variables (void)
 	g_assert_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE);
 }
 
+/* Eight values of a hundred references each would fill the memory; empty ones the time. */
+static void
+test_variables_too_long (void)
+{
+	static const char *const ends[] = {"x", ""};
+
+	for (gsize i = 0; i < G_N_ELEMENTS (ends); i++) {
+		g_autoptr (GString) text = g_string_new ("[set]\n");
+		g_autoptr (GError) error = NULL;
+		g_autoptr (KdJob) job = NULL;
+		g_autofree char *value = NULL;
+
+		for (char c = 'a'; c < 'h'; c++) {
+			g_string_append_printf (text, "%c=", c);
+			for (int n = 0; n < 100; n++)
+				g_string_append_printf (text, "${%c}", c + 1);
+			g_string_append_c (text, '\n');
+		}
+		g_string_append_printf (text, "h=%s\n" MACHINE "options=${a}\n" STEP, ends[i]);
+		job = load (text->str, &error);
+		g_assert_no_error (error);
+		value = kd_job_value (job, "machine", "options", &error);
+		g_assert_null (value);
+		g_assert_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE);
+	}
+}
+
 /* --- expectations --- */
 
 #define RESULT                                                                                     \
@@ -264,6 +291,7 @@ main (int argc, char **argv)
 	g_test_init (&argc, &argv, NULL);
 	g_test_add_func ("/job/bad-files", test_bad_files);
 	g_test_add_func ("/job/variables", test_variables);
+	g_test_add_func ("/job/variables-too-long", test_variables_too_long);
 	g_test_add_func ("/job/expectations", test_expectations);
 	g_test_add_func ("/job/not-utf8", test_not_utf8);
 	g_test_add_func ("/job/value", test_value);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <inttypes.h>
 #include <string.h>
 
 #include "kernel/containers.h"
@@ -59,7 +60,6 @@ read_page (Reader *reader, uint64_t records, uint64_t nr, GError **error)
 	g_autofree uint8_t *bytes = NULL;
 
 	reader->nr += nr;
-	/* A list that loops would not end before all of them were read. */
 	if (nr > RECORDS_MAX || reader->nr > KD_PATCH_SITES_MAX) {
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
 			"a page claims %" G_GUINT64_FORMAT " records", nr);
@@ -81,6 +81,7 @@ read_pages (Reader *reader, GError **error)
 	static const KdFieldWant wants[NR_FIELDS] = {{"ip", NULL, FALSE}, {"flags", NULL, FALSE}};
 	KdKernel *kernel = reader->kernel;
 	const KdType *type = kd_kernel_type (kernel, "struct dyn_ftrace");
+	g_autoptr (GHashTable) seen = g_hash_table_new (NULL, NULL);
 	KdKernelSymbol symbol;
 	uint64_t page, records, nr;
 
@@ -96,6 +97,11 @@ read_pages (Reader *reader, GError **error)
 	for (unsigned i = 0; page && i < PAGES_MAX; i++) {
 		KdObject object;
 
+		if (!g_hash_table_add (seen, GSIZE_TO_POINTER (page))) {
+			g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT,
+				"the list of pages loops at 0x%" PRIx64, page);
+			return FALSE;
+		}
 		if (!kd_object_at_named (kernel, "struct ftrace_page", page, &object, error) ||
 			!kd_object_member_u64 (&object, "records", &records, error) ||
 			!kd_object_member_u64 (&object, "index", &nr, error) ||

@@ -1,67 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "fuzz-ask.h"
 #include "fuzz.h"
-#include "image/image.h"
 
 /* A file as somebody gives it to --vmlinux: opened, then asked for everything it seems to have. */
-
-#define ADDRESSES_MAX 24
-
-typedef struct {
-	KdImage *image;
-	unsigned nr;
-} Asker;
-
-static void
-ask_address (KdImage *image, uint64_t addr)
-{
-	KdSymbol symbol;
-	KdCfiRow row;
-
-	kd_image_symbol_by_addr (image, addr, &symbol);
-	kd_image_cfi_at (image, addr, &row);
-	kd_image_bytes (image, addr, 16);
-	g_autoptr (GArray) lines = kd_image_lines_at (image, addr);
-	g_assert_cmpuint (lines->len, <, 1000);
-}
-
-static gboolean
-ask_symbol (const KdSymbol *symbol, void *data)
-{
-	Asker *asker = data;
-	KdSymbol again;
-
-	g_assert_true (kd_image_symbol_by_name (asker->image, symbol->name, &again));
-	ask_address (asker->image, symbol->addr);
-	ask_address (asker->image, symbol->addr + symbol->size / 2);
-	kd_image_type_of_symbol (asker->image, symbol->name);
-	return ++asker->nr < ADDRESSES_MAX;
-}
-
-static gboolean
-ask_type (const char *spelling, void *data)
-{
-	Asker *asker = data;
-	const KdType *type = kd_image_type_by_name (asker->image, spelling);
-	unsigned nr;
-	KdMember member;
-	g_autofree char *bad = NULL;
-
-	if (type) {
-		g_autofree char *text = kd_type_declare (type, "x");
-		const KdMember *members = kd_type_members (kd_type_strip (type), &nr);
-		for (unsigned i = 0; i < MIN (nr, 32); i++) {
-			g_autofree char *inner = kd_type_declare (members[i].type, members[i].name);
-			kd_type_size (members[i].type);
-		}
-		kd_type_enumerators (kd_type_strip (type), &nr);
-		kd_type_member (type, "list.next", &member, &bad);
-	}
-	return ++asker->nr < ADDRESSES_MAX;
-}
 
 static void
 ask (const char *path, gboolean no_btf)
@@ -69,16 +13,10 @@ ask (const char *path, gboolean no_btf)
 	g_autoptr (GError) error = NULL;
 	g_autoptr (KdImage) image = kd_image_open (
 		&(KdImageOptions){.path = path, .no_cache = TRUE, .no_btf = no_btf}, &error);
-	Asker asker = {image, 0};
 
 	g_assert_true ((image == NULL) == (error != NULL));
-	if (!image)
-		return;
-	kd_image_symbols_foreach (image, NULL, ask_symbol, &asker);
-	asker.nr = 0;
-	kd_image_types_foreach (image, ask_type, &asker);
-	ask_address (image, 0);
-	ask_address (image, UINT64_MAX);
+	if (image)
+		fuzz_ask_image (image);
 }
 
 int

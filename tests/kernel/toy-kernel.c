@@ -102,6 +102,41 @@ struct module {
 	char name[56];
 	struct module_layout core_layout, init_layout;
 	struct mod_kallsyms *kallsyms;
+	struct jump_entry *jump_entries;
+	unsigned int num_jump_entries;
+};
+
+/* What the kernel patches in itself. */
+struct jump_entry {
+	int code, target;
+	long key;
+};
+
+struct static_call_site {
+	int addr, key;
+};
+
+struct dyn_ftrace {
+	unsigned long ip, flags;
+};
+
+struct ftrace_page {
+	struct ftrace_page *next;
+	struct dyn_ftrace *records;
+	int index;
+};
+
+struct hlist_node {
+	struct hlist_node *next, **pprev;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct kprobe {
+	struct hlist_node hlist;
+	char *addr;
 };
 
 #ifdef OTHER
@@ -133,5 +168,12 @@ SECTION (".data..percpu") struct rq runqueues = {1};
 SECTION (".data") struct rq toy_areas[2] = {{1}};
 SECTION (".data") struct list_head modules = {(void *)1};
 SECTION (".data") struct module toy_modules[4] = {{MODULE_STATE_COMING}};
+SECTION (".data") struct ftrace_page *ftrace_pages_start = 0;
+SECTION (".data") struct ftrace_page toy_ftrace_pages[4] = {{0}};
+SECTION (".data") struct dyn_ftrace toy_ftrace_records[16] = {{0}};
+SECTION (".data") struct hlist_head kprobe_table[4] = {{0}};
+SECTION (".data") struct kprobe toy_kprobes[4] = {{{0}}};
+SECTION (".jumps") struct jump_entry toy_jumps[16] = {{0}};
+SECTION (".static_calls") struct static_call_site toy_static_calls[16] = {{0}};
 SECTION (".tables") u64 swapper_pg_dir[512] = {1};
 SECTION (".tables") u64 toy_user_pgd[512] = {1};

@@ -238,17 +238,17 @@ kd_target_reg_get (
 }
 
 gboolean
-kd_target_reg_get_bytes (KdTarget *target, unsigned cpu, const char *name,
-	uint8_t buf[KD_REG_BYTES_MAX], size_t *ret_len, GError **error)
+kd_target_reg_get_bytes (
+	KdTarget *target, unsigned cpu, const char *name, GByteArray *into, GError **error)
 {
 	unsigned bits;
 	const uint64_t *reg = find_reg (target, cpu, name, &bits);
 
 	if (!reg)
 		return not_found (error);
-	memset (buf, 0, bits / 8);
-	memcpy (buf, reg, MIN (bits / 8, 8));
-	*ret_len = bits / 8;
+	g_byte_array_set_size (into, bits / 8);
+	memset (into->data, 0, bits / 8);
+	memcpy (into->data, reg, MIN (bits / 8, 8));
 	return TRUE;
 }
 
@@ -272,12 +272,10 @@ kd_target_reg_get_all (KdTarget *target, unsigned cpu, GByteArray *into, GError 
 	if (!needs (target, KD_TARGET_STOPPED, error))
 		return FALSE;
 	for (unsigned i = 0; i < NR_REGS - 1; i++) {
-		uint8_t buf[KD_REG_BYTES_MAX];
-		size_t len;
+		g_autoptr (GByteArray) bytes = g_byte_array_new();
 
-		g_assert_true (
-			kd_target_reg_get_bytes (target, cpu, infos[i].name, buf, &len, NULL));
-		g_byte_array_append (into, buf, (guint)len);
+		g_assert_true (kd_target_reg_get_bytes (target, cpu, infos[i].name, bytes, NULL));
+		g_byte_array_append (into, bytes->data, bytes->len);
 	}
 	return TRUE;
 }

@@ -60,6 +60,32 @@ check_private (const char *path, GError **error)
 	return TRUE;
 }
 
+static gboolean
+make_private (const char *path, GError **error)
+{
+	if (mkdir (path, 0700) < 0 && errno != EEXIST)
+		return set_errno (error, errno, "cannot be made", path);
+	return check_private (path, error);
+}
+
+static char *
+tmp_dir (void)
+{
+	return g_strdup_printf ("/tmp/kvmdbg-%u", (unsigned)getuid());
+}
+
+char *
+kd_note_dir (GError **error)
+{
+	g_autofree char *path = tmp_dir();
+	struct stat st;
+
+	/* /run/user/UID would do, but is there only as long as the user is logged in. */
+	if (lstat (path, &st) == 0 && st.st_uid != getuid())
+		return kd_runtime_dir (error);
+	return make_private (path, error) ? g_steal_pointer (&path) : NULL;
+}
+
 char *
 kd_runtime_dir (GError **error)
 {
@@ -74,15 +100,8 @@ kd_runtime_dir (GError **error)
 	}
 	if (!base && is_own_dir (run))
 		base = run;
-	path = base ? g_build_filename (base, "kvmdbg", NULL)
-		    : g_strdup_printf ("/tmp/kvmdbg-%u", (unsigned)getuid());
-	if (mkdir (path, 0700) < 0 && errno != EEXIST) {
-		set_errno (error, errno, "cannot be made", path);
-		return NULL;
-	}
-	if (!check_private (path, error))
-		return NULL;
-	return g_steal_pointer (&path);
+	path = base ? g_build_filename (base, "kvmdbg", NULL) : tmp_dir();
+	return make_private (path, error) ? g_steal_pointer (&path) : NULL;
 }
 
 char *

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/json.h"
+#include "base/runtime-dir.h"
 #include "command/break-rules.h"
 #include "command/status.h"
 #include "kvm/kvm.h"
@@ -110,16 +111,22 @@ give_up (KdSession *session)
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
+	g_autofree char *note_dir = NULL;
 	KdTargetOptions options = {
 		.address = kd_args_string (given, "address"),
 		.qmp = kd_args_string (given, "qmp"),
 		.no_direct = kd_args_flag (given, "no-direct"),
-		.note_dir = session->runtime_dir,
+		.owner = session->name,
 	};
 	JsonObject *result;
 
 	if (!check_options (given, error))
 		return NULL;
+	options.note_dir = note_dir = kd_note_dir (error);
+	if (!note_dir) {
+		g_prefix_error (error, "attach: no place for notes: ");
+		return NULL;
+	}
 	session->target = kd_target_open_qemu (&options, session->cancellable, error);
 	if (!session->target) {
 		g_prefix_error (error, "attach: ");

@@ -23,7 +23,6 @@ kd_session_free (KdSession *session)
 	g_clear_error (&session->kernel_error);
 	g_clear_object (&session->cancellable);
 	g_free (session->name);
-	g_free (session->runtime_dir);
 	g_strfreev (session->gdb);
 	g_free (session->notice);
 	kd_break_rules_free (session->break_rules);

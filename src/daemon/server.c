@@ -351,7 +351,7 @@ make_session (KdServer *server, const char *name, const KdArgs *args, GError **e
 	}
 	if (old)
 		leave (server, old);
-	worker = kd_worker_new (name, server->runtime_dir, &worker_funcs, server, error);
+	worker = kd_worker_new (name, &worker_funcs, server, error);
 	if (!worker)
 		return NULL;
 	g_ptr_array_add (server->sessions, worker);

@@ -392,8 +392,7 @@ worker_main (gpointer data)
 }
 
 KdWorker *
-kd_worker_new (const char *name, const char *runtime_dir, const KdWorkerFuncs *funcs, void *data,
-	GError **error)
+kd_worker_new (const char *name, const KdWorkerFuncs *funcs, void *data, GError **error)
 {
 	int wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
 	KdWorker *worker;
@@ -418,7 +417,6 @@ kd_worker_new (const char *name, const char *runtime_dir, const KdWorkerFuncs *f
 	g_queue_init (&worker->jobs);
 	worker->info = (KdWorkerInfo){"none", "", "", 0};
 	worker->session = kd_session_new (name);
-	worker->session->runtime_dir = g_strdup (runtime_dir);
 	worker->thread = g_thread_try_new (name, worker_main, worker, error);
 	if (!worker->thread) {
 		g_prefix_error (error, "no thread for session %s: ", name);

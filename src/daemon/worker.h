@@ -28,8 +28,7 @@ typedef struct {
 } KdWorkerFuncs;
 
 /* Calls come in the main context, from kd_worker_new() on. `funcs` is borrowed. */
-KdWorker *kd_worker_new (const char *name, const char *runtime_dir, const KdWorkerFuncs *funcs,
-	void *data, GError **error);
+KdWorker *kd_worker_new (const char *name, const KdWorkerFuncs *funcs, void *data, GError **error);
 /* Only after `ended`. */
 void kd_worker_free (KdWorker *worker);
 

@@ -121,7 +121,8 @@ kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_
 		.va = va,
 		.len = len};
 
-	if (!kd_target_check_stopped (target, error) || !check (target, &point, error))
+	if (!kd_target_check_stopped (target, error) || !check (target, &point, error) ||
+		!kd_target_note_write (target, &point, error))
 		return 0;
 	if (!insert (target, &point, error)) {
 		g_prefix_error (error, "breakpoint at 0x%" PRIx64 ": ", va);
@@ -132,7 +133,6 @@ kd_target_break_insert (KdTarget *target, KdBreakKind kind, uint64_t va, uint64_
 		target->regs[cpu].untold = FALSE;
 	point.text = g_strdup (text);
 	g_array_append_val (target->breaks, point);
-	kd_target_note_write (target);
 	if (text)
 		target->next_break++;
 	else
@@ -145,7 +145,8 @@ forget (KdTarget *target, guint index)
 {
 	g_free ((char *)g_array_index (target->breaks, KdBreak, index).text);
 	g_array_remove_index (target->breaks, index);
-	kd_target_note_write (target);
+	/* One that tells of too many does no harm. */
+	kd_target_note_write (target, NULL, NULL);
 }
 
 /* Before a watchpoint of the stub's goes: QEMU reports what it keeps of it. */

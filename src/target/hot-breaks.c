@@ -143,7 +143,10 @@ arm (KdTarget *target, KdBreak *point)
 	if (memcmp (code, point->code, insn.size) != 0) {
 		memcpy (point->code, code, insn.size);
 		/* Before the code is replaced: it must be known if this process dies. */
-		kd_target_note_write (target);
+		if (!kd_target_note_write (target, NULL, NULL)) {
+			memset (point->code, 0, sizeof point->code);
+			return;
+		}
 	}
 	if (!point->watched && !watch (target, point, TRUE)) {
 		point->hot = FALSE;

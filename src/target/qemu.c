@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "target/qemu-process.h"
 #include "target/ram-map.h"
+#include "target/socket-owner.h"
 #include "target/target-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -25,6 +26,7 @@ target_new (void)
 	target->hg_cpu = -1;
 	target->hc_cpu = -1;
 	target->watch_cpu = -1;
+	target->lock_fd = -1;
 	target->was_running = TRUE;
 	target->state = KD_TARGET_STOPPED;
 	target->generation = 1;
@@ -44,6 +46,7 @@ kd_target_free (KdTarget *target)
 	g_array_unref (target->threads);
 	kd_rsp_link_free (target->rsp);
 	kd_qmp_link_free (target->qmp);
+	kd_target_note_close (target);
 	g_clear_object (&target->cancellable);
 	g_free (target->stub);
 	g_free (target->qmp_address);
@@ -51,7 +54,6 @@ kd_target_free (KdTarget *target)
 	g_free (target->qmp_why);
 	g_free (target->version);
 	g_free (target->accel);
-	g_free (target->note_path);
 	g_free (target->cleaned_up);
 	g_free (target);
 }
@@ -268,17 +270,17 @@ find_cpus (KdTarget *target, GError **error)
 }
 
 static gboolean
-connect_stub (KdTarget *target, const KdPeer *peer, int timeout_ms, GCancellable *cancellable,
-	GError **error)
+connect_stub (KdTarget *target, const KdPeer *peer, int timeout_ms, GError **error)
 {
-	KdTransport *transport = kd_transport_connect (peer, timeout_ms, cancellable, error);
+	KdTransport *transport =
+		kd_transport_connect (peer, timeout_ms, target->cancellable, error);
 	GError *why = NULL;
 
 	if (!transport)
 		return FALSE;
 	target->rsp = kd_rsp_link_new (transport, timeout_ms);
 	kd_rsp_link_set_stop_func (target->rsp, kd_target_stop_arrived, target);
-	kd_target_set_cancellable (target, cancellable);
+	kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
 	if (!ask_features (target, &why) || !find_cpus (target, &why) ||
 		!kd_target_registers_init (target, &why))
 		return explain_connect (target, why, error);
@@ -395,27 +397,44 @@ forget_left_breaks (KdTarget *target)
 static void
 abandon (KdTarget *target)
 {
-	if (target->rsp && kd_rsp_link_is_stub (target->rsp) &&
-		!kd_rsp_link_is_closed (target->rsp)) {
+	if (!target->rsp) {
+		/* Nothing has been touched. */
+		if (!target->left_note)
+			kd_target_note_remove (target);
+	} else if (kd_rsp_link_is_stub (target->rsp) && !kd_rsp_link_is_closed (target->rsp)) {
 		kd_rsp_link_set_cancellable (target->rsp, NULL);
 		kd_target_detach (target, TRUE, NULL);
 	}
 	kd_target_free (target);
 }
 
-/* Who serves the stub, and who it serves; waits a little for one that just left. */
-static void
-find_listener (const KdPeer *peer, GCancellable *cancellable, KdSocketOwner *ret_listener)
+/*
+ * Makes the machine this session's, and sees that nobody else has it: a connection that QEMU does
+ * not take up now it takes up later, and then stops the machine for nobody. Waits a little for one
+ * that just left.
+ */
+static gboolean
+claim (KdTarget *target, const KdPeer *peer, const KdTargetOptions *options, GError **error)
 {
 	gint64 deadline_us = g_get_monotonic_time() + TAKEN_TIMEOUT_MS * 1000;
+	g_auto (KdSocketOwner) listener = {0};
 
-	kd_socket_owner_find (peer, ret_listener);
-	while (ret_listener->taken_by && g_get_monotonic_time() < deadline_us &&
-		!g_cancellable_is_cancelled (cancellable)) {
+	kd_socket_owner_find (peer, &listener);
+	target->pid = listener.pid && kd_process_is_qemu (listener.pid) ? listener.pid : 0;
+	if (!kd_target_note_open (target, options, listener.identity, deadline_us, error))
+		return FALSE;
+	while (listener.taken_by && g_get_monotonic_time() < deadline_us &&
+		!g_cancellable_is_cancelled (target->cancellable)) {
 		g_usleep (TAKEN_PAUSE_MS * 1000);
-		kd_socket_owner_clear (ret_listener);
-		kd_socket_owner_find (peer, ret_listener);
+		kd_socket_owner_clear (&listener);
+		kd_socket_owner_find (peer, &listener);
 	}
+	if (!listener.taken_by)
+		return TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+		"%s is taken by %s (a gdb stub serves one client)", target->stub,
+		listener.taken_by);
+	return FALSE;
 }
 
 /*
@@ -432,56 +451,53 @@ learn_pid (KdTarget *target)
 		target->pid = pid;
 }
 
-KdTarget *
-kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, GError **error)
+static gboolean
+open_machine (KdTarget *target, const KdPeer *peer, const KdTargetOptions *options, GError **error)
 {
-	g_auto (KdPeer) peer = {0};
-	g_auto (KdSocketOwner) listener = {0};
 	int timeout_ms =
 		options->timeout_ms ? (int)MIN (options->timeout_ms, G_MAXINT) : CONNECT_TIMEOUT_MS;
-	KdTarget *target;
 
-	if (!kd_peer_parse (options->address, &peer, error))
-		return NULL;
-	find_listener (&peer, cancellable, &listener);
-	target = target_new();
-	target->opening = TRUE;
-	target->stub = kd_peer_to_string (&peer);
-	if (listener.taken_by) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
-			"%s is taken by %s (a gdb stub serves one client)", target->stub,
-			listener.taken_by);
-		abandon (target);
-		return NULL;
-	}
-	target->pid = listener.pid && kd_process_is_qemu (listener.pid) ? listener.pid : 0;
-	kd_target_note_open (target, options->note_dir);
-	if (!find_qmp (target, options->qmp, cancellable, error)) {
-		abandon (target);
-		return NULL;
-	}
+	if (!claim (target, peer, options, error) ||
+		!find_qmp (target, options->qmp, target->cancellable, error))
+		return FALSE;
 	if (target->has_qmp)
 		query_machine (target);
-	if (!connect_stub (target, &peer, timeout_ms, cancellable, error)) {
-		abandon (target);
-		return NULL;
-	}
+	/* To connect stops the machine. */
+	if (!kd_target_note_begin (target, error) ||
+		!connect_stub (target, peer, timeout_ms, error))
+		return FALSE;
 	if (!target->pid)
 		learn_pid (target);
 	if (!options->timeout_ms)
 		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);
 	kd_target_find_ram (target);
-	if (!check_monitor (target, options->qmp, error)) {
-		abandon (target);
-		return NULL;
-	}
+	if (!check_monitor (target, options->qmp, error))
+		return FALSE;
 	query_stub (target);
 	kd_target_learn_stepping (target);
 	forget_left_breaks (target);
 	kd_target_memory_init (target, options->no_direct);
-	kd_target_note_clean_up (target);
-	kd_target_note_write (target);
+	return kd_target_note_clean_up (target, error) &&
+	       kd_target_note_write (target, NULL, error);
+}
+
+KdTarget *
+kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, GError **error)
+{
+	g_auto (KdPeer) peer = {0};
+	KdTarget *target;
+
+	if (!kd_peer_parse (options->address, &peer, error))
+		return NULL;
+	target = target_new();
+	target->opening = TRUE;
+	target->stub = kd_peer_to_string (&peer);
+	g_set_object (&target->cancellable, cancellable);
+	if (!open_machine (target, &peer, options, error)) {
+		abandon (target);
+		return NULL;
+	}
 	target->opening = FALSE;
 	kd_target_qmp_release (target);
 	return target;
@@ -496,7 +512,9 @@ kd_target_runs_after_detach (const KdTarget *target)
 gboolean
 kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 {
-	gboolean ok = TRUE, runs = resume && kd_target_runs_after_detach (target);
+	/* Code that only the note of an earlier session knows is not let run. */
+	gboolean spoilt = kd_target_note_has_code (target);
+	gboolean ok = TRUE, runs = resume && !spoilt && kd_target_runs_after_detach (target);
 
 	kd_target_block_cancel (target);
 	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
@@ -516,10 +534,11 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 			ok = kd_rsp_link_ask_ok (target->rsp, error);
 		}
 	}
-	if (ok)
+	if (ok && !spoilt)
 		kd_target_note_remove (target);
 	target->state = KD_TARGET_LOST;
 	kd_rsp_link_close (target->rsp);
 	kd_target_unblock_cancel (target);
+	kd_target_note_close (target);
 	return ok;
 }

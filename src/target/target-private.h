@@ -97,7 +97,9 @@ struct KdTarget {
 	void *stop_filter_data;
 	gboolean filtering;
 	int running_cpu; /* the one that runs alone; -1: all do */
-	char *note_path;
+	char *note_path, *lock_path;
+	int lock_fd;         /* -1: no note is kept */
+	JsonNode *left_note; /* of a session that did not end well, until it is put right */
 	char *cleaned_up;
 };
 
@@ -209,12 +211,28 @@ void kd_target_hot_hide (
 gboolean kd_target_hot_judge (KdTarget *target);
 /* One of ours watches `va`. */
 gboolean kd_target_breaks_watch (const KdTarget *target, uint64_t va);
-/* What a process that died left in the code, by its note. */
+/* What a process that died left in the code, by its note. FALSE: it may be there still. */
 gboolean kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GError **error);
 
 /* --- note.c: what the next kvmdbg must know if this process dies --- */
-void kd_target_note_open (KdTarget *target, const char *note_dir);
-/* Removes what a dead process left on the stub; says so in `cleaned_up`. Machine stopped. */
-void kd_target_note_clean_up (KdTarget *target);
-void kd_target_note_write (KdTarget *target);
+/*
+ * Before the stub is connected to: claims the machine of that identity (KdSocketOwner) for this
+ * session, and looks for what an earlier one left. FALSE: CONNECT, somebody has it still at the
+ * deadline; or no note can be kept.
+ */
+gboolean kd_target_note_open (KdTarget *target, const KdTargetOptions *options,
+	const char *identity, gint64 deadline_us, GError **error);
+/*
+ * `was_running` is known, as far as it can be, and the stub is connected to next. An earlier
+ * session's word on that goes before what was seen now, and its note stays until all is put right.
+ */
+gboolean kd_target_note_begin (KdTarget *target, GError **error);
+/* TRUE: there may be something in the kernel's code that only kd_target_note_clean_up() knows. */
+gboolean kd_target_note_has_code (const KdTarget *target);
+/* Puts right what an earlier session left, and says so in `cleaned_up`. Machine stopped. */
+gboolean kd_target_note_clean_up (KdTarget *target, GError **error);
+/* Before anything that it is about: `next` is a breakpoint that will be, or NULL. */
+gboolean kd_target_note_write (KdTarget *target, const KdBreak *next, GError **error);
 void kd_target_note_remove (KdTarget *target);
+/* The machine is anybody's again. What is noted stays so. */
+void kd_target_note_close (KdTarget *target);

@@ -65,10 +65,12 @@ typedef struct {
 	gboolean no_direct;  /* do not read QEMU's memory directly (option for tests and bench) */
 	unsigned timeout_ms; /* for one reply; 0: default */
 	/*
-	 * Private folder for notes of what must be put right should this process die: one file a
-	 * stub, named after its address, there from open to detach. NULL: none is written or read.
+	 * Private folder, the same for all kvmdbg of a user, for notes of what must be put right
+	 * should this process die: one file a machine, there from open to detach, without which
+	 * nothing in the machine is changed. NULL: none is written or read.
 	 */
 	const char *note_dir;
+	const char *owner; /* who attaches, for others to be told: a session's name */
 } KdTargetOptions;
 
 /* Connects, reads features, target.xml, CPUs, the RAM map. The machine is stopped on success. */

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <glib/gstdio.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "target/qemu-process.h"
+#include "target/socket-owner.h"
 
 static const char net_tcp[] = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when "
 			      "retrnsmt   uid  timeout "
@@ -30,6 +35,8 @@ test_tcp (void)
 	g_assert_cmpuint (entries->len, ==, 2);
 	g_assert_true (g_array_index (entries, KdSocketEntry, 0).listening);
 	g_assert_cmpuint (g_array_index (entries, KdSocketEntry, 0).inode, ==, 111);
+	g_assert_cmpmem (g_array_index (entries, KdSocketEntry, 0).addr, KD_SOCKET_ADDR_LEN,
+		"\0\0\0\0\0\0\0\0\0\0\xff\xff\x7f\0\0\1", KD_SOCKET_ADDR_LEN);
 	g_assert_false (g_array_index (entries, KdSocketEntry, 1).listening);
 	g_assert_cmpuint (g_array_index (entries, KdSocketEntry, 1).remote_port, ==, 50000);
 	g_assert_cmpuint (kd_proc_net_tcp_find (net_tcp, 50000, 1234), ==, 113);
@@ -44,16 +51,119 @@ test_unix (void)
 		"0000000000000000: 00000002 00000000 00010000 0001 01 222 /run/vm/gdb.sock\n"
 		"0000000000000000: 00000003 00000000 00000000 0001 03 223 /run/vm/gdb.sock\n"
 		"0000000000000000: 00000003 00000000 00000000 0001 03 224\n"
+		"0000000000000000: 00000003 00000000 00000000 0001 02     0 /run/vm/gdb.sock\n"
 		"0000000000000000: 00000002 00000000 00010000 0001 01 225 /run/a b\n"
 		"0000000000000000: 00000002\n";
 	g_autoptr (GArray) entries = kd_socket_entries_new();
 
 	kd_proc_net_unix_parse (text, entries);
-	g_assert_cmpuint (entries->len, ==, 3);
+	g_assert_cmpuint (entries->len, ==, 4);
 	g_assert_true (g_array_index (entries, KdSocketEntry, 0).listening);
 	g_assert_cmpstr (g_array_index (entries, KdSocketEntry, 0).path, ==, "/run/vm/gdb.sock");
 	g_assert_false (g_array_index (entries, KdSocketEntry, 1).listening);
-	g_assert_cmpstr (g_array_index (entries, KdSocketEntry, 2).path, ==, "/run/a b");
+	/* Connected, and nobody has accepted it. */
+	g_assert_cmpuint (g_array_index (entries, KdSocketEntry, 2).inode, ==, 0);
+	g_assert_cmpstr (g_array_index (entries, KdSocketEntry, 3).path, ==, "/run/a b");
+}
+
+typedef struct {
+	const char *name;
+	int family;
+	const char *spelled[5]; /* the first is what is connected to */
+} OwnerRow;
+
+static const OwnerRow owners[] = {
+	{"tcp", AF_INET, {"127.0.0.1:%u", ":%u", "localhost:%u", "[::ffff:127.0.0.1]:%u"}},
+	{"unix", AF_UNIX, {"unix:%s/a", "%s/a", "%s/../%s/a", "%s/link"}},
+};
+
+static int
+listen_at (const OwnerRow *row, const char *dir, uint16_t *ret_port)
+{
+	int fd = socket (row->family, SOCK_STREAM, 0);
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof in;
+
+	in.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
+	g_snprintf (un.sun_path, sizeof un.sun_path, "%s/a", dir);
+	g_assert_cmpint (row->family == AF_UNIX ? bind (fd, (struct sockaddr *)&un, sizeof un)
+						: bind (fd, (struct sockaddr *)&in, sizeof in),
+		==, 0);
+	g_assert_cmpint (listen (fd, 4), ==, 0);
+	if (row->family == AF_INET)
+		getsockname (fd, (struct sockaddr *)&in, &len);
+	*ret_port = ntohs (in.sin_port);
+	return fd;
+}
+
+static void
+look (const OwnerRow *row, size_t i, const char *dir, uint16_t port, KdSocketOwner *ret_owner)
+{
+	g_autoptr (GString) address = g_string_new (row->spelled[i]);
+	g_autofree char *name = g_path_get_basename (dir), *number = g_strdup_printf ("%u", port);
+	g_auto (KdPeer) peer = {0};
+
+	g_string_replace (address, "/../%s/", "/../%n/", 0);
+	g_string_replace (address, "%n", name, 0);
+	g_string_replace (address, "%s", dir, 0);
+	g_string_replace (address, "%u", number, 0);
+	g_assert_true (kd_peer_parse (address->str, &peer, NULL));
+	kd_socket_owner_find (&peer, ret_owner);
+}
+
+/* One name for one socket, however it is spelled; who waits there and who is served. */
+static void
+test_owner (gconstpointer data)
+{
+	const OwnerRow *row = data;
+	g_autofree char *dir = g_dir_make_tmp ("owner-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename (dir, "a", NULL);
+	g_autofree char *link = g_build_filename (dir, "link", NULL);
+	g_autofree char *spelled = NULL;
+	g_auto (KdSocketOwner) first = {0}, queued = {0}, served = {0}, second = {0};
+	g_auto (KdPeer) peer = {0};
+	g_autoptr (KdTransport) client = NULL;
+	uint16_t port, other_port;
+	int fd = listen_at (row, dir, &port), accepted;
+
+	g_assert_cmpint (symlink (path, link), ==, 0);
+	look (row, 0, dir, port, &first);
+	g_assert_cmpint (first.pid, ==, getpid());
+	g_assert_false (first.is_stopped);
+	g_assert_cmpuint (first.nr_waiting, ==, 0);
+	for (size_t i = 1; row->spelled[i]; i++) {
+		g_auto (KdSocketOwner) again = {0};
+
+		look (row, i, dir, port, &again);
+		g_assert_cmpstr (again.identity, ==, first.identity);
+	}
+	spelled = row->family == AF_UNIX ? g_strdup (path) : g_strdup_printf ("127.0.0.1:%u", port);
+	g_assert_true (kd_peer_parse (spelled, &peer, NULL));
+	client = kd_transport_connect (&peer, 1000, NULL, NULL);
+	g_assert_nonnull (client);
+	look (row, 0, dir, port, &queued);
+	g_assert_cmpuint (queued.nr_waiting, ==, 1);
+	g_assert_null (queued.taken_by);
+	accepted = accept (fd, NULL, NULL);
+	look (row, 0, dir, port, &served);
+	g_assert_cmpuint (served.nr_waiting, ==, 0);
+	g_assert_nonnull (served.taken_by);
+	g_assert_cmpstr (served.identity, ==, first.identity);
+	/* Who listens there later is another. */
+	close (accepted);
+	close (fd);
+	g_unlink (path);
+	fd = listen_at (row, dir, &other_port);
+	look (row, 0, dir, other_port, &second);
+	g_assert_cmpstr (second.identity, !=, first.identity);
+	if (row->family == AF_UNIX)
+		g_assert_true (kd_socket_identity_is_gone (first.identity, spelled));
+	g_assert_false (kd_socket_identity_is_gone (second.identity, spelled));
+	close (fd);
+	g_unlink (path);
+	g_unlink (link);
+	g_rmdir (dir);
 }
 
 typedef struct {
@@ -141,6 +251,11 @@ main (int argc, char **argv)
 	g_test_add_func ("/process/net-unix", test_unix);
 	g_test_add_func ("/process/maps", test_maps);
 	g_test_add_func ("/process/start-time", test_own_process);
+	for (size_t i = 0; i < G_N_ELEMENTS (owners); i++) {
+		g_autofree char *name = g_strconcat ("/process/owner/", owners[i].name, NULL);
+
+		g_test_add_data_func (name, &owners[i], test_owner);
+	}
 	for (size_t i = 0; i < G_N_ELEMENTS (cmdlines); i++) {
 		g_autofree char *name = g_strconcat ("/process/cmdline/", cmdlines[i].name, NULL);
 

@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The live target against a stub of our own: what it makes of it, and what it sends. */
-#include <glib/gstdio.h>
 #include <string.h>
 
 #include "fake-stub.h"
 #include "target/target-private.h"
 
 static KdTarget *
-open_with (FakeStub *stub, const char *note_dir, GError **error)
+open_with (FakeStub *stub, GError **error)
 {
-	KdTargetOptions options = {.address = fake_stub_address (stub),
-		.timeout_ms = 1000,
-		.no_direct = TRUE,
-		.note_dir = note_dir};
+	KdTargetOptions options = {
+		.address = fake_stub_address (stub), .timeout_ms = 1000, .no_direct = TRUE};
 
 	return kd_target_open_qemu (&options, NULL, error);
 }
@@ -21,7 +18,7 @@ static KdTarget *
 open_ok (FakeStub *stub)
 {
 	g_autoptr (GError) error = NULL;
-	KdTarget *target = open_with (stub, NULL, &error);
+	KdTarget *target = open_with (stub, &error);
 
 	g_assert_no_error (error);
 	g_assert_nonnull (target);
@@ -130,7 +127,7 @@ test_bad (gconstpointer data)
 	g_autoptr (FakeStub) stub = fake_stub_new (&row->script);
 	g_autoptr (GError) error = NULL;
 
-	g_assert_null (open_with (stub, NULL, &error));
+	g_assert_null (open_with (stub, &error));
 	g_assert_error (error, KD_TARGET_ERROR, row->code);
 	g_assert_null (strchr (error->message, '\n'));
 	g_assert_cmpuint (fake_stub_count (stub, "D"), ==, row->let_go ? 1 : 0);
@@ -551,51 +548,6 @@ test_stale_watch (void)
 	g_assert_cmpuint (fake_stub_count (stub, "vCont;c"), >, 1);
 }
 
-/* --- what a kvmdbgd that was killed left --- */
-
-static void
-test_note (void)
-{
-	const FakeScript script = {.name = "note"};
-	g_autoptr (FakeStub) stub = fake_stub_new (&script);
-	g_autoptr (GError) error = NULL;
-	g_autofree char *dir = g_dir_make_tmp ("kvmdbg-note-XXXXXX", NULL), *path = NULL;
-	g_autofree char *text = NULL, *dead = NULL;
-	g_autoptr (KdTarget) first = open_with (stub, dir, &error), second = NULL;
-	GDir *names;
-
-	g_assert_no_error (error);
-	kd_target_break_insert (first, KD_BREAK_SOFTWARE, 0x5000, 0, "a", &error);
-	g_assert_no_error (error);
-	names = g_dir_open (dir, 0, NULL);
-	path = g_build_filename (dir, g_dir_read_name (names), NULL);
-	g_dir_close (names);
-	g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
-	g_assert_true (kd_target_detach (first, TRUE, &error));
-	g_assert_false (g_file_test (path, G_FILE_TEST_EXISTS));
-	/* The same note, of a process that is no more, and what it left. */
-	dead = g_strdup (text);
-	for (char *at = strstr (dead, "_start\":"); at; at = strstr (at + 1, "_start\":"))
-		if (at[8] != '0')
-			at[8] = at[8] == '9' ? '8' : '9';
-	g_assert_true (g_file_set_contents (path, dead, -1, NULL));
-	fake_stub_set_break (stub, "0,5000,4");
-	second = open_with (stub, dir, &error);
-	g_assert_no_error (error);
-	g_assert_nonnull (kd_target_cleaned_up (second));
-	g_assert_cmpuint (fake_stub_breaks (stub), ==, 0);
-	g_assert_true (kd_target_detach (second, TRUE, &error));
-	/* One that is damaged is none. */
-	g_clear_pointer (&second, kd_target_free);
-	g_assert_true (g_file_set_contents (path, "{\"stub\": [", -1, NULL));
-	second = open_with (stub, dir, &error);
-	g_assert_no_error (error);
-	g_assert_null (kd_target_cleaned_up (second));
-	g_assert_true (kd_target_detach (second, TRUE, &error));
-	g_unlink (path);
-	g_rmdir (dir);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -637,6 +589,5 @@ main (int argc, char **argv)
 
 		g_test_add_data_func (name, &stops[i], test_stop);
 	}
-	g_test_add_func ("/target/note/of-a-dead-process", test_note);
 	return g_test_run();
 }

@@ -347,10 +347,10 @@ kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 	const KdRamRange *ram;
 	unsigned nr;
 
-	*ret_notes = (KdMemoryNotes){0};
+	*ret_notes = (KdMemoryNotes){.ids = g_array_new (FALSE, FALSE, sizeof (KdMemoryBuildId))};
 	kd_vectors_foreach (target, scan_near, args);
 	left = memory_is_fast (target) ? G_MAXUINT64 : SLOW_SCAN_MAX;
-	if (ret_notes->ids && ret_notes->ids->len)
+	if (ret_notes->ids->len)
 		left = 0;
 	ram = kd_target_ram (target, &nr);
 	for (unsigned i = 0; i < nr && left; i++) {
@@ -359,8 +359,7 @@ kd_find_running_build_ids (KdTarget *target, KdMemoryNotes *ret_notes)
 		kd_memory_notes_scan (ret_notes, target, ram[i].pa, size);
 		left -= size;
 	}
-	if (ret_notes->ids)
-		g_array_sort_with_data (ret_notes->ids, compare_distance, &vector);
+	g_array_sort_with_data (ret_notes->ids, compare_distance, &vector);
 }
 
 /* What is said when the file's kernel is not the one in memory. */
@@ -370,7 +369,7 @@ set_mismatch (const Finder *finder, const KdMemoryNotes *notes, gboolean force, 
 	g_autofree char *file_id =
 		finder->id ? kd_hex_to_string (finder->id, finder->id_len) : g_strdup ("none");
 
-	if (notes->ids && notes->ids->len) {
+	if (notes->ids->len) {
 		const KdMemoryBuildId *id = &g_array_index (notes->ids, KdMemoryBuildId, 0);
 		g_autofree char *memory_id = kd_hex_to_string (id->id, id->len);
 

@@ -142,6 +142,14 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	result = kd_status_json (session);
+	/* Nobody has a session with a machine that went while it was looked at. */
+	if (kd_target_state (session->target) == KD_TARGET_LOST) {
+		json_object_unref (result);
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+			"attach: the machine is gone: its gdb stub has closed the connection");
+		give_up (session);
+		return NULL;
+	}
 	kd_json_set_string (result, "notice", session->notice);
 	return kd_json_object_node (result);
 }

@@ -212,6 +212,7 @@ kd_target_note_open (KdTarget *target, const KdTargetOptions *options, const cha
 					    : no_note (lock, errno, error);
 	name_holder (fd, options->owner ? options->owner : "?");
 	target->lock_fd = fd;
+	target->identity = g_strdup (identity);
 	target->lock_path = g_steal_pointer (&lock);
 	target->note_path = file_of (options->note_dir, identity, ".note");
 	sweep (options->note_dir, identity);
@@ -222,9 +223,12 @@ kd_target_note_open (KdTarget *target, const KdTargetOptions *options, const cha
 void
 kd_target_note_close (KdTarget *target)
 {
+	if (target->identity && kd_socket_identity_is_gone (target->identity, target->stub))
+		kd_target_note_remove (target);
 	if (target->lock_fd >= 0)
 		drop_lock (target->lock_path, target->lock_fd);
 	target->lock_fd = -1;
+	g_clear_pointer (&target->identity, g_free);
 	g_clear_pointer (&target->lock_path, g_free);
 	g_clear_pointer (&target->note_path, g_free);
 	g_clear_pointer (&target->left_note, json_node_unref);

@@ -295,6 +295,7 @@ learn_qemu (KdTarget *target)
 
 	if (kd_rsp_link_features (target->rsp)->set & KD_RSP_HAS_QEMU_PHYS)
 		kd_rsp_link_set_pipelined (target->rsp, TRUE);
+	kd_rsp_link_doubt_phys (target->rsp);
 	if (!target->version) {
 		text = kd_rsp_link_monitor (target->rsp, "info version", NULL);
 		target->version = text && *text ? g_strdup (g_strstrip (text)) : NULL;
@@ -393,6 +394,15 @@ forget_left_breaks (KdTarget *target)
 	}
 }
 
+/* How QEMU steps is also its own affair, not its client's. */
+static void
+forget_left_stepping (KdTarget *target)
+{
+	target->step_interrupts = TRUE;
+	kd_target_set_stepping (target, FALSE, FALSE, NULL);
+	target->step_interrupts = FALSE;
+}
+
 /* Lets go of a machine that could not be attached to whole. */
 static void
 abandon (KdTarget *target)
@@ -477,6 +487,7 @@ open_machine (KdTarget *target, const KdPeer *peer, const KdTargetOptions *optio
 	query_stub (target);
 	kd_target_learn_stepping (target);
 	forget_left_breaks (target);
+	forget_left_stepping (target);
 	kd_target_memory_init (target, options->no_direct);
 	return kd_target_note_clean_up (target, error) &&
 	       kd_target_note_write (target, NULL, error);
@@ -515,6 +526,7 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 	/* Code that only the note of an earlier session knows is not let run. */
 	gboolean spoilt = kd_target_note_has_code (target);
 	gboolean ok = TRUE, runs = resume && !spoilt && kd_target_runs_after_detach (target);
+	gboolean lost = target->state == KD_TARGET_LOST;
 
 	kd_target_block_cancel (target);
 	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
@@ -534,7 +546,7 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 			ok = kd_rsp_link_ask_ok (target->rsp, error);
 		}
 	}
-	if (ok && !spoilt)
+	if (ok && !spoilt && !lost)
 		kd_target_note_remove (target);
 	target->state = KD_TARGET_LOST;
 	kd_rsp_link_close (target->rsp);

@@ -398,6 +398,13 @@ phys_off (KdRspLink *link, GError **error)
 	return ok;
 }
 
+void
+kd_rsp_link_doubt_phys (KdRspLink *link)
+{
+	if (kd_rsp_link_features (link)->set & KD_RSP_HAS_QEMU_PHYS)
+		link->phys_on = TRUE;
+}
+
 gboolean
 kd_rsp_link_ask (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 {

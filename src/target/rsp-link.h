@@ -50,6 +50,9 @@ typedef struct {
 	size_t len;
 } KdRspAnswer;
 
+/* A client before this one may have left the stub's `m` physical: it is put back first. */
+void kd_rsp_link_doubt_phys (KdRspLink *link);
+
 /* Sends what was built on kd_rsp_link_request() and waits for its answer. */
 gboolean kd_rsp_link_ask (KdRspLink *link, KdRspAnswer *ret_answer, GError **error);
 /* The same, and the answer must be "OK". */

@@ -96,9 +96,9 @@ struct KdTarget {
 	KdStopFilterFunc stop_filter;
 	void *stop_filter_data;
 	gboolean filtering;
-	int running_cpu; /* the one that runs alone; -1: all do */
-	char *note_path, *lock_path;
-	int lock_fd;         /* -1: no note is kept */
+	int running_cpu;                        /* the one that runs alone; -1: all do */
+	char *identity, *note_path, *lock_path; /* of KdSocketOwner; NULL: no note is kept */
+	int lock_fd;
 	JsonNode *left_note; /* of a session that did not end well, until it is put right */
 	char *cleaned_up;
 };

@@ -334,6 +334,7 @@ fake_stub_new (const FakeScript *script)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 
 	stub->script = *script;
+	stub->phys = script->left_phys;
 	stub->fd = -1;
 	stub->requests = g_ptr_array_new_with_free_func (g_free);
 	stub->breaks = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);

@@ -18,6 +18,7 @@ typedef struct {
 	const char *answer;    /* … this */
 	const char *stop_at;   /* sends a stop reply nobody asked for in front of that answer */
 	gboolean p_needs_xml;  /* QEMU 7.2: `p` is empty until target.xml was read */
+	gboolean left_phys;    /* a client before has left physical mode on */
 	gboolean drops_writes; /* `P` is OK and changes nothing */
 	gboolean sleeps;       /* CPU 1 is in WFI: its steps do not end */
 	gboolean lazy;         /* every second step ends before the CPU executes anything */

@@ -83,6 +83,22 @@ test_attach (gconstpointer data)
 	assert_polite (stub);
 }
 
+/* What a client that was killed has set in QEMU itself. */
+static void
+test_left_modes (void)
+{
+	const FakeScript script = {.name = "left-modes", .left_phys = TRUE};
+	g_autoptr (FakeStub) stub = fake_stub_new (&script);
+	g_autoptr (KdTarget) target = open_ok (stub);
+	uint8_t byte = 0;
+	size_t got;
+
+	g_assert_false (fake_stub_is_phys (stub));
+	g_assert_true (kd_rsp_link_read_memory (target->rsp, FALSE, 0x7123, &byte, 1, &got, NULL));
+	g_assert_cmphex (byte, ==, fake_virt_byte (0, 0x7123));
+	g_assert_cmpuint (fake_stub_count (stub, "Qqemu.sstep=7"), ==, 1);
+}
+
 typedef struct {
 	FakeScript script;
 	int code;
@@ -562,6 +578,7 @@ main (int argc, char **argv)
 
 		g_test_add_data_func (name, &bad[i], test_bad);
 	}
+	g_test_add_func ("/target/attach/left-modes", test_left_modes);
 	g_test_add_func ("/target/bad/nothing-listens", test_nothing_listens);
 	g_test_add_data_func ("/target/memory/whole", GSIZE_TO_POINTER (0), test_memory);
 	g_test_add_data_func ("/target/memory/in-pieces", GSIZE_TO_POINTER (997), test_memory);

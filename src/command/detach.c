@@ -14,39 +14,37 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	gboolean resume = !kd_args_flag (given, "stopped");
 	gboolean runs = resume && kd_target_runs_after_detach (session->target);
 	JsonObject *result = json_object_new();
-	g_autoptr (GError) why = NULL;
+	gboolean ok;
 
 	kd_json_set_string (result, "session", session->name);
 	kd_json_set_string (result, "address", kd_target_qemu_info (session->target).stub);
-	/* What fails on the way is told; the session is over all the same. */
-	if (!lost && !kd_target_detach (session->target, resume, &why))
-		lost = g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST);
 	kd_json_set_string (result, "machine",
 		lost     ? "gone"
-		: why    ? "unknown"
 		: runs   ? "running"
 		: resume ? "paused as it was found"
 			 : "stopped");
-	kd_json_set_string (result, "why", why ? why->message : NULL);
+	ok = kd_target_detach (session->target, resume, error);
+	if (!ok)
+		g_prefix_error (error, "detach: ");
+	/* The session is over all the same. */
 	g_clear_pointer (&session->kernel, kd_kernel_free);
 	g_clear_pointer (&session->target, kd_target_free);
-	return kd_json_object_node (result);
+	if (ok)
+		return kd_json_object_node (result);
+	json_object_unref (result);
+	return NULL;
 }
 
 static void
 render (JsonNode *result, KdText *text)
 {
 	JsonObject *obj = kd_json_node_object (result, NULL);
-	const char *address = "", *machine = "", *why = NULL;
+	const char *address = "", *machine = "";
 
 	kd_json_get_string (obj, "address", FALSE, &address, NULL);
 	kd_json_get_string (obj, "machine", FALSE, &machine, NULL);
-	kd_json_get_string (obj, "why", FALSE, &why, NULL);
 	kd_text_printf (
-		text, KD_STYLE_PLAIN, "detached from %s, the machine is %s", address, machine);
-	if (why)
-		kd_text_printf (text, KD_STYLE_WARN, ": %s", why);
-	kd_text_add (text, KD_STYLE_PLAIN, "\n");
+		text, KD_STYLE_PLAIN, "detached from %s, the machine is %s\n", address, machine);
 }
 
 const KdCommand kd_command_detach = {

@@ -220,10 +220,16 @@ kd_target_note_open (KdTarget *target, const KdTargetOptions *options, const cha
 	return TRUE;
 }
 
+gboolean
+kd_target_note_is_over (const KdTarget *target)
+{
+	return !target->identity || kd_socket_identity_is_gone (target->identity, target->stub);
+}
+
 void
 kd_target_note_close (KdTarget *target)
 {
-	if (target->identity && kd_socket_identity_is_gone (target->identity, target->stub))
+	if (kd_target_note_is_over (target))
 		kd_target_note_remove (target);
 	if (target->lock_fd >= 0)
 		drop_lock (target->lock_path, target->lock_fd);

@@ -60,8 +60,22 @@ kd_target_free (KdTarget *target)
 
 /* --- QMP --- */
 
+/* A monitor that nobody has accepts a connection at once, unless QEMU does nothing at all. */
+static void
+check_hang (KdTarget *target, const KdPeer *peer, GError **error)
+{
+	g_auto (KdSocketOwner) listener = {0};
+
+	kd_socket_owner_find (peer, &listener);
+	if (listener.taken_by || !listener.nr_waiting ||
+		g_cancellable_is_cancelled (target->cancellable))
+		return;
+	target->hangs = TRUE;
+	g_prefix_error (error, "QEMU hangs, it takes up no connections: ");
+}
+
 static KdQmpLink *
-connect_qmp (const KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
+connect_qmp (KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
 {
 	g_auto (KdPeer) peer = {0};
 	g_autofree char *spelled = NULL;
@@ -82,8 +96,10 @@ connect_qmp (const KdTarget *target, const char *address, GCancellable *cancella
 	if (!transport)
 		return NULL;
 	link = kd_qmp_link_new (transport, CONNECT_TIMEOUT_MS, cancellable, error);
-	if (!link)
+	if (!link) {
+		check_hang (target, &peer, error);
 		return NULL;
+	}
 	owner = kd_qmp_link_peer_pid (link);
 	if (!owner && peer.kind == KD_TRANSPORT_TCP) {
 		g_auto (KdSocketOwner) listener = {0};
@@ -150,7 +166,8 @@ find_qmp (KdTarget *target, const char *named, GCancellable *cancellable, GError
 		target->qmp = connect_qmp (target, candidates[i], cancellable, &why);
 		if (target->qmp) {
 			target->qmp_address = g_strdup (candidates[i]);
-		} else if (named || g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+		} else if (named || target->hangs ||
+			   g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
 			/* What was asked for by name is not quietly done without. */
 			g_propagate_error (error, g_steal_pointer (&why));
 			return FALSE;
@@ -201,8 +218,13 @@ explain_connect (const KdTarget *target, GError *why, GError **error)
 		g_propagate_prefixed_error (error, why, "%s: ", target->stub);
 	else {
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
-			"%s is not a gdb stub, or serves another client: %s", target->stub,
-			why->message);
+			"%s is not a gdb stub, or serves another client: %s%s", target->stub,
+			why->message,
+			kd_rsp_link_peer_closed (target->rsp)
+				? ""
+				: " (a stub that takes up this connection later may pause the "
+				  "machine: “cont” in QEMU's monitor, or attach and detach, "
+				  "lets it run)");
 		g_error_free (why);
 	}
 	return FALSE;
@@ -280,6 +302,8 @@ connect_stub (KdTarget *target, const KdPeer *peer, int timeout_ms, GError **err
 		return FALSE;
 	target->rsp = kd_rsp_link_new (transport, timeout_ms);
 	kd_rsp_link_set_stop_func (target->rsp, kd_target_stop_arrived, target);
+	kd_rsp_link_set_leaves_detach (
+		target->rsp, target->was_running && !kd_target_note_has_code (target));
 	kd_rsp_link_set_cancellable (target->rsp, target->cancellable);
 	if (!ask_features (target, &why) || !find_cpus (target, &why) ||
 		!kd_target_registers_init (target, &why))
@@ -403,6 +427,23 @@ forget_left_stepping (KdTarget *target)
 	target->step_interrupts = FALSE;
 }
 
+/*
+ * A stub that has not answered. Where it serves somebody else and we wait, it is that one who has
+ * stopped the machine, whatever the monitor said of it.
+ */
+static void
+leave_silent (KdTarget *target)
+{
+	g_auto (KdPeer) peer = {0};
+	g_auto (KdSocketOwner) listener = {0};
+
+	if (!kd_peer_parse (target->stub, &peer, NULL))
+		return;
+	kd_socket_owner_find (&peer, &listener);
+	if (listener.taken_by && listener.nr_waiting)
+		kd_rsp_link_set_leaves_detach (target->rsp, TRUE);
+}
+
 /* Lets go of a machine that could not be attached to whole. */
 static void
 abandon (KdTarget *target)
@@ -411,11 +452,42 @@ abandon (KdTarget *target)
 		/* Nothing has been touched. */
 		if (!target->left_note)
 			kd_target_note_remove (target);
-	} else if (kd_rsp_link_is_stub (target->rsp) && !kd_rsp_link_is_closed (target->rsp)) {
+	} else if (!kd_rsp_link_is_stub (target->rsp)) {
+		leave_silent (target);
+	} else if (!kd_rsp_link_is_closed (target->rsp)) {
 		kd_rsp_link_set_cancellable (target->rsp, NULL);
 		kd_target_detach (target, TRUE, NULL);
 	}
 	kd_target_free (target);
+}
+
+static gboolean
+is_busy (const KdSocketOwner *listener)
+{
+	return listener->taken_by || listener->is_stopped || listener->nr_waiting;
+}
+
+static gboolean
+check_busy (const KdTarget *target, const KdSocketOwner *listener, GError **error)
+{
+	const char *program = listener->program ? listener->program : "its process";
+
+	if (listener->taken_by)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s is taken by %s (a gdb stub serves one client)", target->stub,
+			listener->taken_by);
+	else if (listener->is_stopped)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s: %s (process %d) is itself stopped, and would stop the machine later "
+			"(“kill -CONT %d” lets it go on)",
+			target->stub, program, listener->pid, listener->pid);
+	else if (listener->nr_waiting)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+			"%s: %s takes up no connections, somebody waits there already: it hangs",
+			target->stub, program);
+	else
+		return TRUE;
+	return FALSE;
 }
 
 /*
@@ -433,18 +505,13 @@ claim (KdTarget *target, const KdPeer *peer, const KdTargetOptions *options, GEr
 	target->pid = listener.pid && kd_process_is_qemu (listener.pid) ? listener.pid : 0;
 	if (!kd_target_note_open (target, options, listener.identity, deadline_us, error))
 		return FALSE;
-	while (listener.taken_by && g_get_monotonic_time() < deadline_us &&
+	while (is_busy (&listener) && g_get_monotonic_time() < deadline_us &&
 		!g_cancellable_is_cancelled (target->cancellable)) {
 		g_usleep (TAKEN_PAUSE_MS * 1000);
 		kd_socket_owner_clear (&listener);
 		kd_socket_owner_find (peer, &listener);
 	}
-	if (!listener.taken_by)
-		return TRUE;
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
-		"%s is taken by %s (a gdb stub serves one client)", target->stub,
-		listener.taken_by);
-	return FALSE;
+	return check_busy (target, &listener, error);
 }
 
 /*
@@ -520,34 +587,50 @@ kd_target_runs_after_detach (const KdTarget *target)
 	return target->was_running || target->state == KD_TARGET_RUNNING;
 }
 
+/* TRUE: the stub has let go of it, or keeps it paused as it should. */
+static gboolean
+let_go (KdTarget *target, gboolean runs, GError **error)
+{
+	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
+	if (target->state == KD_TARGET_RUNNING &&
+		!kd_target_stop_within (target, DETACH_TIMEOUT_MS, error))
+		return FALSE;
+	if (!kd_target_breaks_remove_all (target, error))
+		return FALSE;
+	/* A dropped connection leaves the machine paused, as one that was found so should be. */
+	if (!runs)
+		return TRUE;
+	kd_rsp_request_detach (kd_rsp_link_request (target->rsp),
+		kd_rsp_link_features (target->rsp),
+		target->threads->len ? MAX (g_array_index (target->threads, KdRspThread, 0).pid, 1)
+				     : 1);
+	return kd_rsp_link_ask_ok (target->rsp, error);
+}
+
 gboolean
 kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 {
 	/* Code that only the note of an earlier session knows is not let run. */
-	gboolean spoilt = kd_target_note_has_code (target);
-	gboolean ok = TRUE, runs = resume && !spoilt && kd_target_runs_after_detach (target);
-	gboolean lost = target->state == KD_TARGET_LOST;
+	gboolean spoilt = kd_target_note_has_code (target), ok;
 
 	kd_target_block_cancel (target);
-	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
-	if (target->state == KD_TARGET_RUNNING)
-		ok = kd_target_stop_within (target, DETACH_TIMEOUT_MS, error);
-	if (ok && target->state == KD_TARGET_STOPPED) {
-		ok = kd_target_breaks_remove_all (target, error);
-		/* A dropped connection leaves the machine paused, as one that was found so should
-		 * be. */
-		if (ok && runs) {
-			kd_rsp_request_detach (kd_rsp_link_request (target->rsp),
-				kd_rsp_link_features (target->rsp),
-				target->threads->len
-					? MAX (g_array_index (target->threads, KdRspThread, 0).pid,
-						  1)
-					: 1);
-			ok = kd_rsp_link_ask_ok (target->rsp, error);
-		}
+	if (target->state == KD_TARGET_LOST) {
+		ok = kd_target_note_is_over (target);
+		if (!ok)
+			g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+				"the connection was lost before, and the machine is as it was left "
+				"then: attach again, and it is put right");
+	} else {
+		gboolean runs = resume && !spoilt && kd_target_runs_after_detach (target);
+
+		kd_rsp_link_set_leaves_detach (target->rsp, runs && target->nr_armed == 0);
+		ok = let_go (target, runs, error);
+		if (ok && !spoilt)
+			kd_target_note_remove (target);
+		else if (!ok && !kd_rsp_link_peer_closed (target->rsp))
+			g_prefix_error (error, "the machine may be paused when QEMU goes on, and "
+					       "is put right by the next attach: ");
 	}
-	if (ok && !spoilt && !lost)
-		kd_target_note_remove (target);
 	target->state = KD_TARGET_LOST;
 	kd_rsp_link_close (target->rsp);
 	kd_target_unblock_cancel (target);

@@ -19,6 +19,8 @@ struct KdRspLink {
 	void *stop_data;
 	GString *output; /* of the monitor command in flight; NULL: thrown away */
 	gboolean is_stub, closed, pipelined;
+	gboolean peer_closed;
+	gboolean leaves_detach;     /* when it is closed */
 	gboolean stopped_meanwhile; /* a stop nobody asked for came since the last request */
 	gboolean phys_on;           /* physical mode is on at the stub, or may be */
 	guint nr_stops, nr_asked_stops;
@@ -41,6 +43,7 @@ kd_rsp_link_free (KdRspLink *link)
 {
 	if (!link)
 		return;
+	kd_rsp_link_close (link);
 	kd_transport_free (link->transport);
 	kd_rsp_client_free (link->client);
 	kd_rsp_request_clear (&link->request);
@@ -67,8 +70,36 @@ kd_rsp_link_set_timeout (KdRspLink *link, int timeout_ms)
 }
 
 void
+kd_rsp_link_set_leaves_detach (KdRspLink *link, gboolean on)
+{
+	link->leaves_detach = on;
+}
+
+/*
+ * As QEMU (7.2, 10.0) understands it whether or not it was told of "multiprocess" on this
+ * connection or an earlier one. A second one would stop the machine.
+ */
+static void
+leave_detach (KdRspLink *link)
+{
+	static const char packet[] = "$D;1#b0";
+	size_t len;
+
+	link->leaves_detach = FALSE;
+	kd_out_queue_append (kd_rsp_client_out (link->client), packet, sizeof packet - 1);
+	kd_transport_flush (link->transport, kd_rsp_client_out (link->client));
+	/* What is unread when a socket is closed resets the connection, with all that it holds. */
+	if (kd_transport_fill (link->transport) == KD_IO_DONE) {
+		kd_transport_in (link->transport, &len);
+		kd_transport_in_used (link->transport, len);
+	}
+}
+
+void
 kd_rsp_link_close (KdRspLink *link)
 {
+	if (link->leaves_detach && !link->peer_closed)
+		leave_detach (link);
 	link->closed = TRUE;
 	kd_transport_close (link->transport);
 }
@@ -101,6 +132,12 @@ gboolean
 kd_rsp_link_is_closed (const KdRspLink *link)
 {
 	return link->closed;
+}
+
+gboolean
+kd_rsp_link_peer_closed (const KdRspLink *link)
+{
+	return link->peer_closed;
 }
 
 gboolean
@@ -179,6 +216,7 @@ check_io (KdRspLink *link, KdIo io, GError **error)
 	case KD_IO_WOULD_BLOCK:
 		return TRUE;
 	case KD_IO_EOF:
+		link->peer_closed = TRUE;
 		return closed (link, error);
 	case KD_IO_CANCELLED:
 		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
@@ -352,10 +390,13 @@ send_this (KdRspLink *link, const KdRspRequest *request, GError **error)
 {
 	GError *why = NULL;
 
-	if (kd_rsp_client_send (link->client, request, &why))
-		return TRUE;
-	kd_rsp_link_propagate (error, why);
-	return FALSE;
+	if (!kd_rsp_client_send (link->client, request, &why)) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	if (request->payload->str[0] == 'D')
+		link->leaves_detach = FALSE;
+	return TRUE;
 }
 
 static gboolean

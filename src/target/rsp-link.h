@@ -27,6 +27,12 @@ void kd_rsp_link_set_cancellable (KdRspLink *link, GCancellable *cancellable);
 void kd_rsp_link_set_stop_func (KdRspLink *link, KdRspLinkStopFunc func, void *data);
 void kd_rsp_link_set_timeout (KdRspLink *link, int timeout_ms);
 
+/*
+ * Should the link be closed while the stub does not answer, or has not even accepted it: a detach
+ * is left there, which it finds when it goes on. QEMU would else stop the machine, for nobody. Not
+ * where one has been sent.
+ */
+void kd_rsp_link_set_leaves_detach (KdRspLink *link, gboolean on);
 /* Ends the connection; the link then answers LOST to everything. */
 void kd_rsp_link_close (KdRspLink *link);
 
@@ -36,6 +42,8 @@ const KdRspFeatures *kd_rsp_link_features (const KdRspLink *link);
 /* A good packet came at some time: the peer is a stub. */
 gboolean kd_rsp_link_is_stub (const KdRspLink *link);
 gboolean kd_rsp_link_is_closed (const KdRspLink *link);
+/* By the other end. */
+gboolean kd_rsp_link_peer_closed (const KdRspLink *link);
 /* A resume is unanswered: nothing but the interrupt may be sent. */
 gboolean kd_rsp_link_is_running (const KdRspLink *link);
 /* Lets reads of memory go out without waiting for each other's answers. */

@@ -48,6 +48,7 @@ struct KdTarget {
 	KdQmpLink *qmp;
 	gboolean has_qmp;
 	gboolean opening;
+	gboolean hangs; /* QEMU takes up no connections: told by its monitor */
 	char *qmp_address, *qmp_why;
 	char *monitor_regs; /* what the monitor says of all CPUs'; NULL: not asked at this stop */
 	char *version, *accel;
@@ -234,5 +235,7 @@ gboolean kd_target_note_clean_up (KdTarget *target, GError **error);
 /* Before anything that it is about: `next` is a breakpoint that will be, or NULL. */
 gboolean kd_target_note_write (KdTarget *target, const KdBreak *next, GError **error);
 void kd_target_note_remove (KdTarget *target);
+/* TRUE: no note is kept, or the machine that it is of is no more. */
+gboolean kd_target_note_is_over (const KdTarget *target);
 /* The machine is anybody's again. What is noted stays so. */
 void kd_target_note_close (KdTarget *target);

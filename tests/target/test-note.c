@@ -2,6 +2,8 @@
 /* What a session leaves word of, and what the next one makes of that. */
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "fake-stub.h"
@@ -212,21 +214,60 @@ test_note_denied (void)
 	notes_close (&notes);
 }
 
-/* It is there before the stub hears of us; and a stub that says nothing may stop later. */
+/*
+ * It is there before the stub hears of us. A stub that says nothing may stop later, and is left a
+ * detach then, unless its machine is to stay paused.
+ */
 static void
 test_note_first (void)
 {
 	const FakeScript script = {.name = "note", .silent = TRUE};
 	Notes notes;
-	g_autofree char *path = NULL;
+	g_autofree char *path = NULL, *text = NULL;
 	g_autoptr (GError) error = NULL;
 
 	notes_open (&notes, &script);
 	g_assert_null (open_at (&notes, fake_stub_address (notes.stub), &error));
+	g_assert_nonnull (strstr (error->message, "later"));
+	g_clear_error (&error);
 	path = notes_find (&notes, ".note");
-	g_assert_nonnull (path);
+	g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+	g_assert_cmpuint (fake_stub_count (notes.stub, "D"), ==, 1);
+	notes_leave (path, text, "\"was_running\":true", "\"was_running\":false");
+	g_assert_null (open_at (&notes, fake_stub_address (notes.stub), &error));
+	g_assert_cmpuint (fake_stub_count (notes.stub, "qSupported"), ==, 2);
+	g_assert_cmpuint (fake_stub_count (notes.stub, "D"), ==, 1);
 	g_unlink (path);
 	notes_close (&notes);
+}
+
+/* Where somebody waits in vain already nobody else does: each would stop the machine later. */
+static void
+test_hung (void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	g_autofree char *dir = g_dir_make_tmp ("kvmdbg-hung-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename (dir, "gdb.sock", NULL);
+	Notes notes = {.dir = dir};
+	int fd = socket (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	int other = socket (AF_UNIX, SOCK_STREAM, 0), accepted;
+	g_autoptr (GError) error = NULL;
+
+	g_strlcpy (addr.sun_path, path, sizeof addr.sun_path);
+	g_assert_cmpint (bind (fd, (struct sockaddr *)&addr, sizeof addr), ==, 0);
+	g_assert_cmpint (listen (fd, 4), ==, 0);
+	g_assert_cmpint (connect (other, (struct sockaddr *)&addr, sizeof addr), ==, 0);
+	g_assert_null (open_at (&notes, path, &error));
+	g_assert_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT);
+	g_assert_nonnull (strstr (error->message, "hangs"));
+	accepted = accept (fd, NULL, NULL);
+	g_assert_cmpint (accepted, >=, 0);
+	g_assert_cmpint (accept (fd, NULL, NULL), <, 0);
+	close (accepted);
+	close (other);
+	close (fd);
+	g_unlink (path);
+	g_assert_cmpint (g_rmdir (dir), ==, 0);
 }
 
 /* Files of machines that are no more, and of a process that died while it wrote, are swept up. */
@@ -258,6 +299,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/note/of-ours", test_note_of_ours);
 	g_test_add_func ("/note/denied", test_note_denied);
 	g_test_add_func ("/note/first", test_note_first);
+	g_test_add_func ("/note/hung", test_hung);
 	g_test_add_func ("/note/sweep", test_note_sweep);
 	return g_test_run();
 }

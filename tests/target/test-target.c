@@ -102,11 +102,11 @@ test_left_modes (void)
 typedef struct {
 	FakeScript script;
 	int code;
-	gboolean let_go; /* a stub that we stopped and cannot use is sent D */
+	gboolean let_go; /* one that we have stopped, or will, and cannot use is sent D */
 } BadRow;
 
 static const BadRow bad[] = {
-	{{.name = "silent", .silent = TRUE}, KD_TARGET_ERROR_CONNECT},
+	{{.name = "silent", .silent = TRUE}, KD_TARGET_ERROR_CONNECT, TRUE},
 	{{.name = "http",
 		 .silent = TRUE,
 		 .greeting = "HTTP/1.1 400 Bad Request\r\nContent-Type: "
@@ -115,7 +115,7 @@ static const BadRow bad[] = {
 			     "request</title></head><body>Your browser sent a request that this "
 			     "server could not "
 			     "understand.</body></html>"},
-		KD_TARGET_ERROR_CONNECT},
+		KD_TARGET_ERROR_CONNECT, TRUE},
 	{{.name = "dies-in-first-packet", .die_at = "qSupported"}, KD_TARGET_ERROR_CONNECT},
 	{{.name = "dies-in-threads", .die_at = "qfThreadInfo"}, KD_TARGET_ERROR_LOST},
 	{{.name = "dies-in-xml", .die_at = "qXfer"}, KD_TARGET_ERROR_LOST},

@@ -50,6 +50,10 @@ typedef enum {
 	KD_COMMAND_WAITS = 1 << 6,        /* may wait for the machine without end (cont --wait,
 					     until): cancelled when its client goes away */
 	KD_COMMAND_INTERRUPTS = 1 << 7,   /* cancels whatever waits before it (stop, detach) */
+	KD_COMMAND_ALWAYS = 1 << 8,       /* also where the machine is lost, or still being attached
+					     to (status, detach) */
+	KD_COMMAND_ENDS = 1 << 9,         /* ends the session, or the attach under way: there may be
+					     no target; not cancelled (detach) */
 } KdCommandFlags;
 
 struct KdCommand {
@@ -99,7 +103,8 @@ const KdCommand *kd_command_by_name (const char *name); /* NULL: none */
 const KdCommand *kd_command_find (const char *name, GError **error);
 /*
  * Runs one command: checks its flags against the session (NO_SESSION, NEEDS_STOP, NEEDS_KERNEL),
- * then `run`. Worker thread.
+ * then `run`. A machine that is lost meanwhile makes it fail (LOST), whatever was found out of it
+ * before. Worker thread.
  */
 JsonNode *kd_command_execute (
 	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error);

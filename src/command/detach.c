@@ -10,17 +10,27 @@ static const KdArg args[] = {
 static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
-	gboolean lost = kd_target_state (session->target) == KD_TARGET_LOST;
-	gboolean resume = !kd_args_flag (given, "stopped");
-	gboolean runs = resume && kd_target_runs_after_detach (session->target);
+	gboolean resume = !kd_args_flag (given, "stopped"), lost, runs;
 	JsonObject *result = json_object_new();
 	g_autoptr (GError) why = NULL;
 
 	kd_json_set_string (result, "session", session->name);
+	/* The attach in front of us was cancelled, and has put the machine back. */
+	if (!session->target) {
+		kd_json_set_string (result, "machine", "not attached to");
+		return kd_json_object_node (result);
+	}
+	lost = kd_target_state (session->target) == KD_TARGET_LOST;
+	runs = resume && kd_target_runs_after_detach (session->target);
 	kd_json_set_string (result, "address", kd_target_qemu_info (session->target).stub);
 	/* What fails on the way is told; the session is over all the same. */
-	if (!lost && !kd_target_detach (session->target, resume, &why))
+	if (kd_target_is_given_up (session->target))
+		g_set_error_literal (&why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+			kd_target_lost_why (session->target));
+	else if (!lost && !kd_target_detach (session->target, resume, &why))
 		lost = g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST);
+	lost = lost && !kd_target_is_given_up (session->target);
+	kd_json_set_bool (result, "ok", !why || lost);
 	kd_json_set_string (result, "machine",
 		lost     ? "gone"
 		: why    ? "unknown"
@@ -41,6 +51,10 @@ render (JsonNode *result, KdText *text)
 
 	kd_json_get_string (obj, "address", FALSE, &address, NULL);
 	kd_json_get_string (obj, "machine", FALSE, &machine, NULL);
+	if (!*address) {
+		kd_text_add (text, KD_STYLE_PLAIN, "the attach was cancelled\n");
+		return;
+	}
 	kd_json_get_string (obj, "why", FALSE, &why, NULL);
 	kd_text_printf (
 		text, KD_STYLE_PLAIN, "detached from %s, the machine is %s", address, machine);
@@ -53,8 +67,13 @@ const KdCommand kd_command_detach = {
 	.name = "detach",
 	.group = "session",
 	.summary = "let the machine go: breakpoints removed, running as it was",
+	.help = "Also cancels an attach that is under way. The session is over whatever happens; "
+		"the "
+		"exit status is 1 where the machine could not be put back, or does not tell "
+		"whether it was (“machine” is “unknown” then): the next attach on this host does "
+		"what is left.",
 	.args = args,
-	.flags = KD_COMMAND_INTERRUPTS,
+	.flags = KD_COMMAND_INTERRUPTS | KD_COMMAND_ALWAYS | KD_COMMAND_ENDS,
 	.run = run,
 	.render = render,
 };

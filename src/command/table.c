@@ -50,11 +50,26 @@ kd_command_find (const char *name, GError **error)
 }
 
 static gboolean
+is_lost (const KdSession *session)
+{
+	return session && session->target && kd_target_state (session->target) == KD_TARGET_LOST;
+}
+
+static gboolean
+set_lost (const KdCommand *command, const KdSession *session, GError **error)
+{
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+		"%s: the machine is gone: %s (“detach”, then attach again)", command->name,
+		kd_target_lost_why (session->target));
+	return FALSE;
+}
+
+static gboolean
 check_session (const KdCommand *command, const KdSession *session, GError **error)
 {
 	KdTargetState state;
 
-	if (command->flags & KD_COMMAND_NO_SESSION)
+	if (command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_ENDS))
 		return TRUE;
 	if (!session || !session->target) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NO_SESSION,
@@ -62,12 +77,8 @@ check_session (const KdCommand *command, const KdSession *session, GError **erro
 		return FALSE;
 	}
 	state = kd_target_state (session->target);
-	if (state == KD_TARGET_LOST && strcmp (command->name, "detach") != 0 &&
-		strcmp (command->name, "status") != 0) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-			"%s: the machine is gone (“detach”, then attach again)", command->name);
-		return FALSE;
-	}
+	if (state == KD_TARGET_LOST && !(command->flags & KD_COMMAND_ALWAYS))
+		return set_lost (command, session, error);
 	if (command->flags & KD_COMMAND_NEEDS_STOP && state == KD_TARGET_RUNNING) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NEEDS_STOP,
 			"%s: the machine is running (“stop” first)", command->name);
@@ -88,10 +99,23 @@ JsonNode *
 kd_command_execute (
 	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error)
 {
+	gboolean was_lost = is_lost (session);
+	GError *why = NULL;
+	JsonNode *result;
+
 	if (!check_session (command, session, error))
 		return NULL;
 	g_return_val_if_fail (command->run, NULL);
-	return command->run (session, args, error);
+	result = command->run (session, args, &why);
+	if (!was_lost && is_lost (session) &&
+		!g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+		g_clear_pointer (&result, json_node_unref);
+		g_clear_error (&why);
+		set_lost (command, session, &why);
+	}
+	if (why)
+		g_propagate_error (error, why);
+	return result;
 }
 
 char *

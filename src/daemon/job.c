@@ -24,3 +24,9 @@ kd_job_free (KdJob *job)
 	g_clear_error (&job->error);
 	g_free (job);
 }
+
+gboolean
+kd_job_take (KdJob *job, KdJobState state)
+{
+	return g_atomic_int_compare_and_exchange (&job->state, KD_JOB_QUEUED, (gint)state);
+}

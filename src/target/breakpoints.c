@@ -186,20 +186,28 @@ kd_target_breaks (const KdTarget *target, unsigned *ret_nr)
 	return (const KdBreak *)(void *)target->breaks->data;
 }
 
-void
-kd_target_breaks_remove_all (KdTarget *target)
+gboolean
+kd_target_breaks_remove_all (KdTarget *target, GError **error)
 {
+	g_autoptr (GError) first = NULL;
+	unsigned nr_left = 0;
+
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
 		if (target->state == KD_TARGET_STOPPED)
 			kd_target_hot_drop (target, point);
 		if (point->inserted && target->state == KD_TARGET_STOPPED &&
-			!is_shared (target, point))
-			kd_target_break_ask (target, FALSE, point, NULL);
+			!is_shared (target, point) &&
+			!kd_target_break_ask (target, FALSE, point, first ? NULL : &first))
+			nr_left++;
 		point->inserted = FALSE;
 	}
 	kd_target_breaks_clear (target);
+	if (nr_left)
+		g_propagate_prefixed_error (error, g_steal_pointer (&first),
+			"%u breakpoint%s not removed: ", nr_left, nr_left == 1 ? " was" : "s were");
+	return nr_left == 0;
 }
 
 void

@@ -8,8 +8,6 @@
 #include "target/target-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000
-#define REPLY_TIMEOUT_MS 20000
-#define DETACH_TIMEOUT_MS 3000
 /* QEMU learns a little later that its last client went, when its main loop comes round to it. */
 #define TAKEN_TIMEOUT_MS 1500
 #define TAKEN_PAUSE_MS 20
@@ -58,8 +56,21 @@ kd_target_free (KdTarget *target)
 
 /* --- QMP --- */
 
+static KdTransport *
+connect_peer (KdTarget *target, const KdPeer *peer, KdSilencePeer who, GCancellable *cancellable,
+	GError **error)
+{
+	gint64 start_us = g_get_monotonic_time();
+	int left_ms = (int)(kd_silence_left (&target->silence, who) / 1000);
+	KdTransport *transport =
+		kd_transport_connect (peer, MIN (left_ms, CONNECT_TIMEOUT_MS), cancellable, error);
+
+	kd_silence_charge (&target->silence, who, start_us, transport != NULL);
+	return transport;
+}
+
 static KdQmpLink *
-connect_qmp (const KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
+connect_qmp (KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
 {
 	g_auto (KdPeer) peer = {0};
 	g_autofree char *spelled = NULL;
@@ -76,12 +87,15 @@ connect_qmp (const KdTarget *target, const char *address, GCancellable *cancella
 			"%s is the gdb stub, not a QMP monitor", address);
 		return NULL;
 	}
-	transport = kd_transport_connect (&peer, CONNECT_TIMEOUT_MS, cancellable, error);
-	if (!transport)
+	transport = connect_peer (target, &peer, KD_SILENCE_MONITOR, cancellable, error);
+	if (transport)
+		link = kd_qmp_link_new (
+			transport, &target->silence, CONNECT_TIMEOUT_MS, cancellable, error);
+	if (!link) {
+		/* It is no other within the same command. */
+		kd_silence_use_up_monitor (&target->silence);
 		return NULL;
-	link = kd_qmp_link_new (transport, CONNECT_TIMEOUT_MS, cancellable, error);
-	if (!link)
-		return NULL;
+	}
 	owner = kd_qmp_link_peer_pid (link);
 	if (!owner && peer.kind == KD_TRANSPORT_TCP) {
 		g_auto (KdSocketOwner) listener = {0};
@@ -95,14 +109,19 @@ connect_qmp (const KdTarget *target, const char *address, GCancellable *cancella
 			owner, target->pid);
 		return NULL;
 	}
-	kd_qmp_link_set_timeout (link, REPLY_TIMEOUT_MS);
 	return g_steal_pointer (&link);
 }
 
 KdQmpLink *
 kd_target_qmp_get (KdTarget *target, GError **error)
 {
-	if (!target->qmp && target->has_qmp) {
+	if (!target->qmp && target->has_qmp && kd_target_state (target) == KD_TARGET_LOST) {
+		kd_target_check_stopped (target, error);
+	} else if (!target->qmp && target->has_qmp &&
+		   !kd_silence_left (&target->silence, KD_SILENCE_MONITOR)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
+			"QEMU's monitor has not answered this command before");
+	} else if (!target->qmp && target->has_qmp) {
 		target->qmp = connect_qmp (target, target->qmp_address, target->cancellable, error);
 		if (!target->qmp)
 			g_prefix_error (error, "QEMU's monitor: ");
@@ -116,7 +135,13 @@ kd_target_qmp_get (KdTarget *target, GError **error)
 void
 kd_target_qmp_release (KdTarget *target)
 {
-	if (!target->opening)
+	if (target->qmp && kd_qmp_link_given_up (target->qmp)) {
+		target->has_qmp = FALSE;
+		g_free (target->qmp_why);
+		target->qmp_why = g_strdup_printf ("%s %s and was given up", target->qmp_address,
+			kd_qmp_link_given_up (target->qmp));
+	}
+	if (!target->opening || !target->has_qmp)
 		g_clear_pointer (&target->qmp, kd_qmp_link_free);
 }
 
@@ -268,15 +293,14 @@ find_cpus (KdTarget *target, GError **error)
 }
 
 static gboolean
-connect_stub (KdTarget *target, const KdPeer *peer, int timeout_ms, GCancellable *cancellable,
-	GError **error)
+connect_stub (KdTarget *target, const KdPeer *peer, GCancellable *cancellable, GError **error)
 {
-	KdTransport *transport = kd_transport_connect (peer, timeout_ms, cancellable, error);
+	KdTransport *transport = connect_peer (target, peer, KD_SILENCE_STUB, cancellable, error);
 	GError *why = NULL;
 
 	if (!transport)
 		return FALSE;
-	target->rsp = kd_rsp_link_new (transport, timeout_ms);
+	target->rsp = kd_rsp_link_new (transport, &target->silence, CONNECT_TIMEOUT_MS);
 	kd_rsp_link_set_stop_func (target->rsp, kd_target_stop_arrived, target);
 	kd_target_set_cancellable (target, cancellable);
 	if (!ask_features (target, &why) || !find_cpus (target, &why) ||
@@ -397,7 +421,7 @@ abandon (KdTarget *target)
 {
 	if (target->rsp && kd_rsp_link_is_stub (target->rsp) &&
 		!kd_rsp_link_is_closed (target->rsp)) {
-		kd_rsp_link_set_cancellable (target->rsp, NULL);
+		kd_target_begin (target, KD_TARGET_PUT_BACK_MS);
 		kd_target_detach (target, TRUE, NULL);
 	}
 	kd_target_free (target);
@@ -437,8 +461,6 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 {
 	g_auto (KdPeer) peer = {0};
 	g_auto (KdSocketOwner) listener = {0};
-	int timeout_ms =
-		options->timeout_ms ? (int)MIN (options->timeout_ms, G_MAXINT) : CONNECT_TIMEOUT_MS;
 	KdTarget *target;
 
 	if (!kd_peer_parse (options->address, &peer, error))
@@ -446,6 +468,8 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	find_listener (&peer, cancellable, &listener);
 	target = target_new();
 	target->opening = TRUE;
+	kd_silence_begin (&target->silence,
+		options->timeout_ms ? options->timeout_ms : KD_TARGET_TIMEOUT_MS, TRUE);
 	target->stub = kd_peer_to_string (&peer);
 	if (listener.taken_by) {
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
@@ -462,14 +486,13 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	}
 	if (target->has_qmp)
 		query_machine (target);
-	if (!connect_stub (target, &peer, timeout_ms, cancellable, error)) {
+	kd_target_qmp_release (target);
+	if (!connect_stub (target, &peer, cancellable, error)) {
 		abandon (target);
 		return NULL;
 	}
 	if (!target->pid)
 		learn_pid (target);
-	if (!options->timeout_ms)
-		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);
 	kd_target_find_ram (target);
 	if (!check_monitor (target, options->qmp, error)) {
@@ -480,6 +503,13 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 	kd_target_learn_stepping (target);
 	forget_left_breaks (target);
 	kd_target_memory_init (target, options->no_direct);
+	/* Most of the questions had answers that can be done without, but for this one. */
+	if (kd_target_state (target) == KD_TARGET_LOST) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "%s: %s", target->stub,
+			kd_target_lost_why (target));
+		abandon (target);
+		return NULL;
+	}
 	kd_target_note_clean_up (target);
 	kd_target_note_write (target);
 	target->opening = FALSE;
@@ -498,11 +528,11 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 {
 	gboolean ok = TRUE, runs = resume && kd_target_runs_after_detach (target);
 
-	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
+	kd_target_set_cancellable (target, NULL);
 	if (target->state == KD_TARGET_RUNNING)
-		ok = kd_target_stop_within (target, DETACH_TIMEOUT_MS, error);
+		ok = kd_target_stop (target, error);
 	if (ok && target->state == KD_TARGET_STOPPED) {
-		kd_target_breaks_remove_all (target);
+		ok = kd_target_breaks_remove_all (target, error);
 		/* A dropped connection leaves the machine paused, as one that was found so should
 		 * be. */
 		if (runs) {
@@ -512,7 +542,7 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 					? MAX (g_array_index (target->threads, KdRspThread, 0).pid,
 						  1)
 					: 1);
-			ok = kd_rsp_link_ask_ok (target->rsp, error);
+			ok = kd_rsp_link_ask_ok (target->rsp, ok ? error : NULL) && ok;
 		}
 	}
 	if (ok)

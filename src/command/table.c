@@ -59,7 +59,8 @@ static gboolean
 set_lost (const KdCommand *command, const KdSession *session, GError **error)
 {
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-		"%s: the machine is gone: %s (“detach”, then attach again)", command->name,
+		"%s: %s%s (“detach”, then attach again)", command->name,
+		kd_target_is_given_up (session->target) ? "" : "the machine is gone: ",
 		kd_target_lost_why (session->target));
 	return FALSE;
 }

@@ -197,14 +197,14 @@ kd_target_breaks_remove_all (KdTarget *target, GError **error)
 
 		if (target->state == KD_TARGET_STOPPED)
 			kd_target_hot_drop (target, point);
-		if (point->inserted && target->state == KD_TARGET_STOPPED &&
-			!is_shared (target, point) &&
-			!kd_target_break_ask (target, FALSE, point, first ? NULL : &first))
+		if (point->inserted && !is_shared (target, point) &&
+			(target->state != KD_TARGET_STOPPED ||
+				!kd_target_break_ask (target, FALSE, point, first ? NULL : &first)))
 			nr_left++;
 		point->inserted = FALSE;
 	}
 	kd_target_breaks_clear (target);
-	if (nr_left)
+	if (first)
 		g_propagate_prefixed_error (error, g_steal_pointer (&first),
 			"%u breakpoint%s not removed: ", nr_left, nr_left == 1 ? " was" : "s were");
 	return nr_left == 0;

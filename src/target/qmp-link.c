@@ -4,8 +4,7 @@
 #include "proto/qmp.h"
 #include "target/target.h"
 
-/* More than one answer has and the events in front of it. */
-#define NOISE_MAX (2 * KD_QMP_LINE_MAX)
+#define EVENTS_MAX 10000 /* without an answer among them */
 
 struct KdQmpLink {
 	KdTransport *transport;
@@ -13,7 +12,7 @@ struct KdQmpLink {
 	KdSilence *silence;
 	gint64 greeting_us; /* that the greeting may take: one that serves another client is silent
 			     */
-	size_t noise;       /* bytes since the last answer */
+	unsigned nr_events; /* since the last answer */
 	gboolean closed;
 	char *given_up;
 };
@@ -92,13 +91,6 @@ feed (KdQmpLink *link, KdQmpMessage *ret_msg, GError **error)
 		return STEP_NOTHING;
 	result = kd_qmp_client_feed (link->client, in, len, &used, ret_msg, error);
 	kd_transport_in_used (link->transport, used);
-	link->noise += used;
-	if (link->noise > NOISE_MAX && result == KD_DECODE_MESSAGE)
-		kd_qmp_message_clear (ret_msg);
-	if (link->noise > NOISE_MAX && result != KD_DECODE_FAILED) {
-		g_set_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_TOO_LARGE, "events without end");
-		return STEP_FAILED;
-	}
 	switch (result) {
 	case KD_DECODE_MORE:
 		return STEP_NOTHING;
@@ -174,11 +166,15 @@ await_until (KdQmpLink *link, guint64 id, gint64 deadline_us, KdQmpMessage *ret_
 		switch (step) {
 		case STEP_MESSAGE:
 			if (ret_msg->id == id && ret_msg->kind != KD_QMP_EVENT) {
-				link->noise = 0;
+				link->nr_events = 0;
 				return TRUE;
 			}
 			kd_qmp_message_clear (ret_msg);
-			break;
+			if (link->nr_events++ < EVENTS_MAX)
+				break;
+			g_set_error (&why, KD_PROTO_ERROR, KD_PROTO_ERROR_TOO_LARGE,
+				"events without end");
+			return garbage (link, why, error);
 		case STEP_FAILED:
 			return garbage (link, why, error);
 		case STEP_NOTHING:

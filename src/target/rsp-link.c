@@ -7,8 +7,7 @@
 #include "target/target.h"
 
 #define OUTPUT_MAX (4 * 1024 * 1024) /* of one monitor command */
-/* More than any answer has, which nothing answers: acks, console output, stops nobody asked for. */
-#define NOISE_MAX (16 * 1024 * 1024)
+#define NOISE_MAX (16 * 1024 * 1024) /* acks, output, stops nobody asked for, without an answer */
 /* After a stop nobody asked for, a request without an answer was eaten by it. */
 #define RESEND_US (300 * 1000)
 
@@ -174,12 +173,6 @@ lost (KdRspLink *link, const char *why, GError **error)
 }
 
 static gboolean
-closed (KdRspLink *link, GError **error)
-{
-	return lost (link, "the gdb stub has closed the connection", error);
-}
-
-static gboolean
 give_up (KdRspLink *link, const char *why, GError **error)
 {
 	link->given_up = TRUE;
@@ -201,7 +194,7 @@ check_io (KdRspLink *link, KdIo io, GError **error)
 	case KD_IO_WOULD_BLOCK:
 		return TRUE;
 	case KD_IO_EOF:
-		return closed (link, error);
+		return lost (link, "the gdb stub has closed the connection", error);
 	case KD_IO_CANCELLED:
 		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
 		return FALSE;
@@ -324,9 +317,8 @@ step_event (KdRspLink *link, gint64 deadline_us, KdRspAnswer *ret_answer, GError
 static gint64
 deadline (const KdRspLink *link, gint64 start_us)
 {
-	gint64 left_us = kd_silence_left (link->silence, KD_SILENCE_STUB);
-
-	return start_us + (link->is_stub ? left_us : MIN (left_us, link->first_us));
+	return start_us + MIN (kd_silence_left (link->silence, KD_SILENCE_STUB),
+				  link->is_stub ? G_MAXINT64 : link->first_us);
 }
 
 /*
@@ -346,13 +338,11 @@ no_answer (KdRspLink *link, gint64 start_us, GError *why, GError **error)
 	}
 	g_error_free (why);
 	limit = kd_silence_text (link->is_stub ? limit_us : MIN (limit_us, link->first_us));
-	text = g_strdup_printf (
-		!link->is_stub ? "no answer for %s"
-		: took_us >= limit_us / 10 * 9
-			? "the gdb stub has not answered for %s: connection given up"
-			: "the gdb stub has been silent for %s in all: connection "
-			  "given up",
-		limit);
+	text = g_strdup_printf ("%s for %s%s",
+		link->is_stub ? "the gdb stub has not answered" : "no answer", limit,
+		!link->is_stub                ? ""
+		: took_us < limit_us / 10 * 9 ? " in all: connection given up"
+					      : ": connection given up");
 	return give_up (link, text, error);
 }
 
@@ -598,12 +588,12 @@ feed_all (KdRspLink *link, GError **error)
 gboolean
 kd_rsp_link_dispatch (KdRspLink *link, GError **error)
 {
-	if (!check_open (link, error) || !feed_all (link, error) ||
-		!check_io (link, kd_transport_fill (link->transport), error) ||
-		!feed_all (link, error))
-		return FALSE;
-	return check_io (link,
-		kd_transport_flush (link->transport, kd_rsp_client_out (link->client)), error);
+	KdOutQueue *out = kd_rsp_client_out (link->client);
+
+	return check_open (link, error) && feed_all (link, error) &&
+	       check_io (link, kd_transport_fill (link->transport), error) &&
+	       feed_all (link, error) &&
+	       check_io (link, kd_transport_flush (link->transport, out), error);
 }
 
 /* --- memory --- */

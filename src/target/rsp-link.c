@@ -282,7 +282,6 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 	return STEP_EVENT;
 }
 
-/* -1: never. */
 static gboolean
 has_passed (gint64 deadline_us)
 {

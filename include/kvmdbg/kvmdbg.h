@@ -14,6 +14,8 @@
  * With any of them
  *   session   which session; may be left out when there is one, or one named "default"
  *   cwd       folder that relative file names start from
+ *   timeout   seconds that QEMU's stub and monitor may owe answers in all of the command (30); a
+ *             machine that runs because the command has it run owes none
  *   render    "text": the result is {"value": …, "text": "…"}, with `color` (bool) and `columns`;
  *             "text-only": the same without the value
  * An error is {code, message, data: {class}}; `class` is "usage", "failed", "no-session", "lost",

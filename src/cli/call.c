@@ -103,6 +103,8 @@ command_params (const KdCliOptions *options, const char *const *argv, int fd)
 	json_object_set_string_member (params, "cwd", cwd);
 	if (options->session)
 		json_object_set_string_member (params, "session", options->session);
+	if (options->timeout_s)
+		json_object_set_int_member (params, "timeout", options->timeout_s);
 	if (!options->json) {
 		json_object_set_string_member (params, "render", "text-only");
 		json_object_set_boolean_member (

@@ -3,12 +3,12 @@
 _kvmdbg ()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} line=${COMP_LINE:0:COMP_POINT}
-	local options="--session --json --color --version --help"
+	local options="--session --timeout --json --color --version --help"
 
 	COMPREPLY=()
 	# The program's own name and options go; what is left is the command's line.
 	line=${line#*[[:space:]]}
-	while [[ $line =~ ^[[:space:]]*(--json|--color[=[:space:]]+[a-z]+|--session[=[:space:]]+[^[:space:]]+)[[:space:]]+(.*)$ ]]; do
+	while [[ $line =~ ^[[:space:]]*(--json|--color[=[:space:]]+[a-z]+|--timeout[=[:space:]]+[0-9]+|--session[=[:space:]]+[^[:space:]]+)[[:space:]]+(.*)$ ]]; do
 		line=${BASH_REMATCH[2]}
 	done
 	line=${line#"${line%%[![:space:]]*}"}

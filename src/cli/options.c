@@ -4,6 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define TIMEOUT_MAX_S 86400
+
 void
 kd_cli_options_clear (KdCliOptions *options)
 {
@@ -79,6 +81,16 @@ take_one (KdCliOptions *options, char **words, unsigned *ret_nr, char **ret_why)
 		}
 		g_free (options->session);
 		options->session = g_strdup (value);
+	} else if ((value = option_value (words, "--timeout", ret_nr)) || *ret_nr) {
+		guint64 seconds;
+
+		if (!value ||
+			!g_ascii_string_to_unsigned (value, 10, 1, TIMEOUT_MAX_S, &seconds, NULL)) {
+			*ret_why = g_strdup_printf (
+				"option --timeout needs seconds, 1 to %u", TIMEOUT_MAX_S);
+			return FALSE;
+		}
+		options->timeout_s = (unsigned)seconds;
 	} else if ((value = option_value (words, "--color", ret_nr)) || *ret_nr) {
 		if (!value || !parse_color (value, &options->color)) {
 			*ret_why = g_strdup ("option --color needs auto, always or never");

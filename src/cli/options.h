@@ -11,7 +11,8 @@ typedef enum {
 } KdColorWhen;
 
 typedef struct {
-	char *session; /* NULL: the daemon chooses */
+	char *session;      /* NULL: the daemon chooses */
+	unsigned timeout_s; /* 0: the daemon's default */
 	gboolean json;
 	KdColorWhen color;
 	gboolean help, version;

@@ -27,7 +27,7 @@ struct KdArgs {
 
 /* Parameters that concern the call and not the command. */
 static const char *const call_params[] = {
-	"session", "render", "color", "columns", "cwd", "argv", NULL};
+	"session", "render", "color", "columns", "cwd", "argv", "timeout", NULL};
 
 static void
 given_free (gpointer data)

@@ -101,7 +101,7 @@ give_up (KdSession *session)
 {
 	g_autoptr (GError) error = NULL;
 
-	kd_target_set_cancellable (session->target, NULL);
+	kd_target_begin (session->target, KD_TARGET_PUT_BACK_MS);
 	g_clear_pointer (&session->kernel, kd_kernel_free);
 	if (!kd_target_detach (session->target, TRUE, &error))
 		g_info ("session %s: %s", session->name, error->message);
@@ -117,6 +117,7 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		.qmp = kd_args_string (given, "qmp"),
 		.no_direct = kd_args_flag (given, "no-direct"),
 		.owner = session->name,
+		.timeout_ms = session->timeout_ms,
 	};
 	JsonObject *result;
 
@@ -142,11 +143,10 @@ run (KdSession *session, const KdArgs *given, GError **error)
 		return NULL;
 	}
 	result = kd_status_json (session);
-	/* Nobody has a session with a machine that went while it was looked at. */
 	if (kd_target_state (session->target) == KD_TARGET_LOST) {
 		json_object_unref (result);
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-			"attach: the machine is gone: its gdb stub has closed the connection");
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "attach: %s",
+			kd_target_lost_why (session->target));
 		give_up (session);
 		return NULL;
 	}

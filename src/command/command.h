@@ -50,13 +50,16 @@ typedef enum {
 	KD_COMMAND_WAITS = 1 << 6,        /* may wait for the machine without end (cont --wait,
 					     until): cancelled when its client goes away */
 	KD_COMMAND_INTERRUPTS = 1 << 7,   /* cancels whatever waits before it (stop, detach) */
-	KD_COMMAND_RUNS_LOST = 1 << 8,    /* of use without the machine (status, detach) */
-	KD_COMMAND_NO_IMAGE = 1 << 9,     /* asks nothing of the kernel's file that would be wrong
+	KD_COMMAND_ALWAYS = 1 << 8,       /* also where the machine is lost, or still being attached
+					     to (status, detach) */
+	KD_COMMAND_ENDS = 1 << 9,         /* ends the session, or the attach under way: there may be
+					     no target; not cancelled (detach) */
+	KD_COMMAND_NO_IMAGE = 1 << 10,    /* asks nothing of the kernel's file that would be wrong
 					     if that has changed (status, cont, delete) */
-	KD_COMMAND_CHANGES = 1 << 10, /* changes the machine or the session, so that it goes on to
-					its end when its client goes away (write, detach) */
-	KD_COMMAND_FILES = 1 << 11,   /* reads or writes files that its caller names, as our user
-					or as QEMU's: not for debuggers on a port (dump) */
+	KD_COMMAND_CHANGES = 1 << 11,     /* changes the machine or the session, so that it goes on
+					     to its end when its client goes away (write, detach) */
+	KD_COMMAND_FILES = 1 << 12,       /* reads or writes files that its caller names, as our
+					     user or as QEMU's: not for debuggers on a port (dump) */
 } KdCommandFlags;
 
 struct KdCommand {

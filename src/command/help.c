@@ -13,6 +13,8 @@ static const struct {
 	const char *help;
 } program_options[] = {
 	{"--session NAME", "which session, when there are several (default: the only one)"},
+	{"--timeout S",
+		"give QEMU up that owes answers for S seconds in one command (default: 30)"},
 	{"--json", "print the result as JSON"},
 	{"--color WHEN", "auto, always or never (default: auto; NO_COLOR is honoured)"},
 	{"--version", "print the version"},

@@ -13,6 +13,7 @@ typedef struct {
 	KdKernel *kernel;          /* NULL when none was found */
 	GError *kernel_error;      /* why there is no kernel */
 	GCancellable *cancellable; /* of the running command */
+	unsigned timeout_ms;       /* of the running command: as in kd_target_begin() */
 	char **gdb; /* where debuggers connect to this session: paths, HOST:PORT; or NULL */
 	struct KdBreakRules *break_rules; /* command/break-rules.h; NULL: none yet */
 	char *notice; /* one line for whoever attached: what an earlier daemon left; or NULL */

@@ -408,6 +408,17 @@ kd_status_render (JsonObject *status, KdText *text)
 	render_cpus (status, text);
 }
 
+JsonNode *
+kd_status_attaching (const char *name, const char *address)
+{
+	JsonObject *obj = json_object_new();
+
+	kd_json_set_string (obj, "session", name);
+	kd_json_set_string (obj, "state", "attaching");
+	kd_json_set_string (obj, "address", address);
+	return kd_json_object_node (obj);
+}
+
 static JsonNode *
 run (KdSession *session, const KdArgs *args, GError **error)
 {
@@ -417,14 +428,23 @@ run (KdSession *session, const KdArgs *args, GError **error)
 static void
 render (JsonNode *result, KdText *text)
 {
-	kd_status_render (kd_json_node_object (result, NULL), text);
+	JsonObject *status = kd_json_node_object (result, NULL);
+	const char *address = string_of (status, "address");
+
+	if (g_strcmp0 (string_of (status, "state"), "attaching") == 0)
+		kd_text_printf (text, KD_STYLE_WARN,
+			"session %s is attaching%s%s (“detach” cancels that)\n",
+			string_of (status, "session"), address ? " to " : "",
+			address ? address : "");
+	else
+		kd_status_render (status, text);
 }
 
 const KdCommand kd_command_status = {
 	.name = "status",
 	.group = "session",
 	.summary = "the machine, its kernel, how memory is read, what the CPUs do",
-	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_RUNS_LOST,
+	.flags = KD_COMMAND_NO_IMAGE | KD_COMMAND_ALWAYS,
 	.run = run,
 	.render = render,
 };

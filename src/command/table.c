@@ -50,11 +50,27 @@ kd_command_find (const char *name, GError **error)
 }
 
 static gboolean
+is_lost (const KdSession *session)
+{
+	return session && session->target && kd_target_state (session->target) == KD_TARGET_LOST;
+}
+
+static gboolean
+set_lost (const KdCommand *command, const KdSession *session, GError **error)
+{
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+		"%s: %s%s (“detach”, then attach again)", command->name,
+		kd_target_is_given_up (session->target) ? "" : "the machine is gone: ",
+		kd_target_lost_why (session->target));
+	return FALSE;
+}
+
+static gboolean
 check_session (const KdCommand *command, const KdSession *session, GError **error)
 {
 	KdTargetState state;
 
-	if (command->flags & KD_COMMAND_NO_SESSION)
+	if (command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_ENDS))
 		return TRUE;
 	if (!session || !session->target) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NO_SESSION,
@@ -62,11 +78,8 @@ check_session (const KdCommand *command, const KdSession *session, GError **erro
 		return FALSE;
 	}
 	state = kd_target_state (session->target);
-	if (state == KD_TARGET_LOST && !(command->flags & KD_COMMAND_RUNS_LOST)) {
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-			"%s: the machine is gone (“detach”, then attach again)", command->name);
-		return FALSE;
-	}
+	if (state == KD_TARGET_LOST && !(command->flags & KD_COMMAND_ALWAYS))
+		return set_lost (command, session, error);
 	if (command->flags & KD_COMMAND_NEEDS_STOP && state == KD_TARGET_RUNNING) {
 		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_NEEDS_STOP,
 			"%s: the machine is running (“stop” first)", command->name);
@@ -98,24 +111,11 @@ check_files (const KdCommand *command, const KdSession *session, GError **error)
 	return path == NULL;
 }
 
-/* What a command found before its machine went away is not the answer to what was asked. */
-static gboolean
-check_still_there (
-	const KdCommand *command, const KdSession *session, const GError *why, GError **error)
-{
-	if (command->flags & (KD_COMMAND_NO_SESSION | KD_COMMAND_RUNS_LOST) ||
-		kd_target_state (session->target) != KD_TARGET_LOST)
-		return TRUE;
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-		"%s: the machine went away meanwhile%s%s", command->name, why ? ": " : "",
-		why ? why->message : "");
-	return FALSE;
-}
-
 JsonNode *
 kd_command_execute (
 	const KdCommand *command, KdSession *session, const KdArgs *args, GError **error)
 {
+	gboolean was_lost = is_lost (session);
 	g_autoptr (JsonNode) result = NULL;
 	g_autoptr (GError) why = NULL;
 
@@ -123,13 +123,18 @@ kd_command_execute (
 		return NULL;
 	g_return_val_if_fail (command->run, NULL);
 	result = command->run (session, args, &why);
-	if (!g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST) &&
-		!check_still_there (command, session, why, error))
+	/* What a command found before its machine went away is no answer to what was asked. */
+	if (!was_lost && is_lost (session) && !(command->flags & KD_COMMAND_ALWAYS) &&
+		!g_error_matches (why, G_IO_ERROR, G_IO_ERROR_CANCELLED)) {
+		set_lost (command, session, error);
 		return NULL;
+	}
 	if (!why && !check_files (command, session, error))
 		return NULL;
-	if (why)
+	if (why) {
 		g_propagate_error (error, g_steal_pointer (&why));
+		return NULL;
+	}
 	return g_steal_pointer (&result);
 }
 

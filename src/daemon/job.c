@@ -33,3 +33,9 @@ kd_job_abandon (KdJob *job, gboolean begun)
 	if (!begun || !(flags & KD_COMMAND_CHANGES) || flags & KD_COMMAND_WAITS)
 		g_cancellable_cancel (job->cancellable);
 }
+
+gboolean
+kd_job_take (KdJob *job, KdJobState state)
+{
+	return g_atomic_int_compare_and_exchange (&job->state, KD_JOB_QUEUED, (gint)state);
+}

@@ -6,7 +6,7 @@
 /*
  * One request on its way through a session's worker. The main loop makes it, the worker fills in
  * the outcome, the main loop answers and frees it; at any time it has one owner. Only `cancellable`
- * is touched from both sides.
+ * and `state` are touched from both sides.
  */
 typedef enum {
 	KD_JOB_COMMAND,
@@ -14,6 +14,13 @@ typedef enum {
 	KD_JOB_FUNC, /* `run` in the worker, then `finished` in the main loop */
 	KD_JOB_QUIT, /* detach and end the thread */
 } KdJobKind;
+
+/* Who changes it from QUEUED has the job: the thread runs it, the main loop answers for it. */
+typedef enum {
+	KD_JOB_QUEUED,
+	KD_JOB_RUNNING,
+	KD_JOB_WITHDRAWN, /* is not run any more */
+} KdJobState;
 
 /* `session` is NULL in the main loop. */
 typedef void (*KdJobFunc) (KdSession *session, gpointer data);
@@ -28,6 +35,8 @@ typedef struct {
 	KdJobFunc run, finished; /* FUNC */
 	gpointer data;
 	GCancellable *cancellable;
+	unsigned timeout_ms; /* as in kd_target_begin() */
+	gint state;          /* KdJobState, atomic */
 
 	/* Who asked. The number says the client: it may be gone by the time of the answer. */
 	guint64 client;
@@ -47,3 +56,5 @@ void kd_job_free (KdJob *job);
  */
 void kd_job_abandon (KdJob *job, gboolean begun);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdJob, kd_job_free)
+/* FALSE: the other side has changed it before. */
+gboolean kd_job_take (KdJob *job, KdJobState state);

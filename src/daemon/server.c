@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "command/complete.h"
 #include "command/help.h"
+#include "command/status.h"
 #include "daemon/client.h"
 #include "daemon/gdb-server.h"
 #include "daemon/worker.h"
@@ -166,8 +167,9 @@ bound_output (KdServer *server)
 	}
 }
 
+/* Whoever asked for the job, of its outcome. */
 static void
-answer_job (KdServer *server, const KdJob *job)
+tell (KdServer *server, const KdJob *job, JsonNode *result, const GError *error)
 {
 	KdClient *client = g_hash_table_lookup (server->clients, &job->client);
 	KdClientQueued *queued;
@@ -177,9 +179,9 @@ answer_job (KdServer *server, const KdJob *job)
 	queued = kd_client_queued (client);
 	queued->nr--;
 	queued->bytes -= job->len;
-	kd_client_send (client, !job->id      ? NULL
-				: job->result ? kd_answer_result (job->id, job->result)
-					      : kd_answer_error (job->id, job->error));
+	kd_client_send (client, !job->id ? NULL
+				: result ? kd_answer_result (job->id, result)
+					 : kd_answer_error (job->id, error));
 	bound_output (server);
 }
 
@@ -195,7 +197,7 @@ on_done (KdWorker *worker, KdJob *job, void *data)
 	if (job->kind == KD_JOB_FUNC)
 		job->finished (NULL, job->data);
 	else
-		answer_job (server, job);
+		tell (server, job, job->result, job->error);
 	kd_job_free (job);
 	update_idle (server);
 }
@@ -241,6 +243,12 @@ refuse (const Request *request, const GError *error)
 		kd_client_send (request->client, kd_answer_error (request->id, error));
 }
 
+static gboolean
+is_attach (const KdJob *job)
+{
+	return job->command && job->command->flags & KD_COMMAND_NO_SESSION;
+}
+
 /* Takes the job and sends it off. */
 static void
 dispatch_job (const Request *request, KdWorker *worker, KdJob *job)
@@ -257,7 +265,9 @@ dispatch_job (const Request *request, KdWorker *worker, KdJob *job)
 		for (GList *l = kd_worker_jobs (worker)->head; l; l = l->next) {
 			KdJob *other = l->data;
 
-			if (other->command && other->command->flags & KD_COMMAND_WAITS)
+			if (other->command && (other->command->flags & KD_COMMAND_WAITS ||
+						      (job->command->flags & KD_COMMAND_ENDS &&
+							      is_attach (other))))
 				g_cancellable_cancel (other->cancellable);
 		}
 	kd_worker_push (worker, job);
@@ -385,6 +395,57 @@ sessions_result (const KdServer *server)
 	return kd_json_array_node (array);
 }
 
+/* Of another client: who has sent more behind an attach of its own wants it done in that order. */
+static KdJob *
+foreign_attach (const Request *request, KdWorker *worker)
+{
+	KdJob *first = g_queue_peek_head (kd_worker_jobs (worker));
+
+	return first && is_attach (first) && first->client != kd_client_number (request->client)
+		       ? first
+		       : NULL;
+}
+
+/*
+ * What concerns the state of a session does not wait for an attach, which may hang: TRUE, answered
+ * or *error set.
+ */
+static gboolean
+answer_attaching (const Request *request, const KdCommand *command, KdWorker *worker,
+	const KdRenderOptions *render, GError **error)
+{
+	KdJob *attach = foreign_attach (request, worker);
+
+	if (!attach || command->flags & KD_COMMAND_ENDS ||
+		!(command->flags & (KD_COMMAND_ALWAYS | KD_COMMAND_INTERRUPTS)))
+		return FALSE;
+	if (command->flags & KD_COMMAND_ALWAYS)
+		answer (request, kd_answer_render (command, render,
+					 kd_status_attaching (kd_worker_name (worker),
+						 kd_args_string (attach->args, "address"))));
+	else
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_FAILED,
+			"%s: session “%s” is still attaching (“detach” cancels that)",
+			command->name, kd_worker_name (worker));
+	return TRUE;
+}
+
+static gboolean
+get_timeout (JsonObject *params, unsigned *ret_ms, GError **error)
+{
+	guint64 seconds = 0;
+
+	if (!kd_json_get_uint (params, "timeout", FALSE, &seconds, error))
+		return FALSE;
+	if (seconds > KD_SERVER_TIMEOUT_MAX_S) {
+		g_set_error (error, KD_COMMAND_ERROR, KD_COMMAND_ERROR_USAGE,
+			"parameter “timeout” is in seconds, at most %u", KD_SERVER_TIMEOUT_MAX_S);
+		return FALSE;
+	}
+	*ret_ms = (unsigned)seconds * 1000;
+	return TRUE;
+}
+
 static gboolean
 do_command (const Request *request, const KdCommand *command, GError **error)
 {
@@ -392,10 +453,13 @@ do_command (const Request *request, const KdCommand *command, GError **error)
 	g_autoptr (KdArgs) args = parse_args (request, command, error);
 	KdRenderOptions render = {0};
 	const char *name = NULL;
+	unsigned timeout_ms = 0;
+	GError *why = NULL;
 	KdWorker *worker;
 	KdJob *job;
 
-	if (!args || !kd_answer_render_options (request->params, &render, error) ||
+	if (!args || !get_timeout (request->params, &timeout_ms, error) ||
+		!kd_answer_render_options (request->params, &render, error) ||
 		!kd_json_get_string (request->params, "session", FALSE, &name, error))
 		return FALSE;
 	if (command->flags & KD_COMMAND_IN_CLIENT) {
@@ -415,8 +479,14 @@ do_command (const Request *request, const KdCommand *command, GError **error)
 		worker = find_session (server, name, error);
 	if (!worker)
 		return FALSE;
+	if (answer_attaching (request, command, worker, &render, &why)) {
+		if (why)
+			g_propagate_error (error, why);
+		return !why;
+	}
 	job = kd_job_new (KD_JOB_COMMAND);
 	job->command = command;
+	job->timeout_ms = timeout_ms;
 	job->args = g_steal_pointer (&args);
 	job->render = render;
 	dispatch_job (request, worker, job);
@@ -449,6 +519,19 @@ do_complete (const Request *request, GError **error)
 	return TRUE;
 }
 
+/* One that is not run yet need not wait for its turn to be told that it is cancelled. */
+static void
+withdraw (KdServer *server, KdJob *job)
+{
+	g_autoptr (GError) error = NULL;
+
+	if (!kd_job_take (job, KD_JOB_WITHDRAWN))
+		return;
+	g_cancellable_set_error_if_cancelled (job->cancellable, &error);
+	tell (server, job, NULL, error);
+	g_clear_pointer (&job->id, json_node_unref);
+}
+
 /* Cancels the caller's own request of that id. */
 static gboolean
 do_cancel (const Request *request, GError **error)
@@ -473,6 +556,7 @@ do_cancel (const Request *request, GError **error)
 				!json_node_equal (job->id, id))
 				continue;
 			g_cancellable_cancel (job->cancellable);
+			withdraw (server, job);
 			found = TRUE;
 		}
 	}

@@ -12,6 +12,7 @@ typedef struct KdServer KdServer;
 #define KD_SERVER_CLIENTS_MAX 64
 #define KD_SERVER_SESSIONS_MAX 16                /* those whose thread is about to end too */
 #define KD_SERVER_OUTPUT_MAX (256 * 1024 * 1024) /* kept for all clients that do not read */
+#define KD_SERVER_TIMEOUT_MAX_S 86400            /* of a command's peers */
 
 /* `idle` is called when there has been neither client nor live session for `idle_ms` (0: never). */
 KdServer *kd_server_new (

@@ -259,18 +259,36 @@ tell_changes (KdWorker *worker)
 }
 
 static void
+begin (KdSession *session, const KdJob *job)
+{
+	session->cancellable = job->cancellable;
+	session->timeout_ms = job->timeout_ms;
+	if (!session->target)
+		return;
+	kd_target_set_cancellable (session->target, job->cancellable);
+	kd_target_begin (session->target, job->timeout_ms);
+}
+
+static void
+end (KdSession *session)
+{
+	session->cancellable = NULL;
+	if (session->target)
+		kd_target_set_cancellable (session->target, NULL);
+}
+
+static void
 run_command (KdWorker *worker, KdJob *job)
 {
 	KdSession *session = worker->session;
 	g_autoptr (JsonNode) value = NULL;
 
-	session->cancellable = job->cancellable;
-	if (session->target)
-		kd_target_set_cancellable (session->target, job->cancellable);
-	value = kd_command_execute (job->command, session, job->args, &job->error);
-	session->cancellable = NULL;
-	if (session->target)
-		kd_target_set_cancellable (session->target, NULL);
+	begin (session, job);
+	/* What puts the machine back is not cancelled: nobody else would do it. */
+	if (job->command->flags & KD_COMMAND_ENDS ||
+		!g_cancellable_set_error_if_cancelled (job->cancellable, &job->error))
+		value = kd_command_execute (job->command, session, job->args, &job->error);
+	end (session);
 	if (value)
 		job->result =
 			kd_answer_render (job->command, &job->render, g_steal_pointer (&value));
@@ -281,13 +299,17 @@ run_func (KdWorker *worker, KdJob *job)
 {
 	KdSession *session = worker->session;
 
-	session->cancellable = job->cancellable;
-	if (session->target)
-		kd_target_set_cancellable (session->target, job->cancellable);
+	begin (session, job);
 	job->run (session, job->data);
-	session->cancellable = NULL;
-	if (session->target)
-		kd_target_set_cancellable (session->target, NULL);
+	end (session);
+}
+
+static void
+run_complete (KdWorker *worker, KdJob *job)
+{
+	begin (worker->session, job);
+	job->result = kd_complete (worker->session, job->line, job->point);
+	end (worker->session);
 }
 
 static void
@@ -297,10 +319,10 @@ run_job (KdWorker *worker, KdJob *job)
 
 	if (job->kind == KD_JOB_FUNC)
 		run_func (worker, job);
-	else if (g_cancellable_set_error_if_cancelled (job->cancellable, &job->error))
-		;
+	else if (!kd_job_take (job, KD_JOB_RUNNING))
+		g_cancellable_set_error_if_cancelled (job->cancellable, &job->error);
 	else if (job->kind == KD_JOB_COMPLETE)
-		job->result = kd_complete (worker->session, job->line, job->point);
+		run_complete (worker, job);
 	else
 		run_command (worker, job);
 	if (!job->result && !job->error && job->kind != KD_JOB_FUNC)
@@ -323,7 +345,7 @@ close_session (KdWorker *worker)
 
 	if (!target || kd_target_state (target) == KD_TARGET_LOST)
 		return;
-	kd_target_set_cancellable (target, NULL);
+	kd_target_begin (target, KD_TARGET_PUT_BACK_MS);
 	if (!kd_target_detach (target, TRUE, &error))
 		g_warning ("session %s: %s", worker->name, error->message);
 }
@@ -359,6 +381,7 @@ next_job (KdWorker *worker)
 		if (fds[1 + i].revents) {
 			g_autoptr (GError) error = NULL;
 
+			kd_target_begin (target, 0);
 			if (!kd_target_dispatch (target, &error))
 				g_info ("session %s: %s", worker->name, error->message);
 			tell_changes (worker);

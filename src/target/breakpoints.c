@@ -225,23 +225,32 @@ kd_target_has_watches (const KdTarget *target)
 gboolean
 kd_target_breaks_remove_all (KdTarget *target, GError **error)
 {
+	g_autoptr (GError) first = NULL;
+	unsigned nr_left = 0;
 	gboolean ok = TRUE;
 
 	kd_target_block_cancel (target);
 	if (target->state == KD_TARGET_STOPPED && kd_target_has_watches (target))
 		settle_watches (target);
-	for (guint i = 0; target->state == KD_TARGET_STOPPED && i < target->breaks->len; i++) {
+	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
-		ok = kd_target_hot_drop (target, point, ok ? error : NULL) && ok;
-		if (point->inserted && !is_shared (target, point))
-			kd_target_break_ask (target, FALSE, point, NULL);
+		if (target->state == KD_TARGET_STOPPED)
+			ok = kd_target_hot_drop (target, point, ok ? error : NULL) && ok;
+		if (point->inserted && !is_shared (target, point) &&
+			(target->state != KD_TARGET_STOPPED ||
+				!kd_target_break_ask (target, FALSE, point, first ? NULL : &first)))
+			nr_left++;
 		point->inserted = FALSE;
 	}
 	kd_target_unblock_cancel (target);
-	if (ok)
-		kd_target_breaks_clear (target);
-	return ok;
+	if (!ok)
+		return FALSE;
+	kd_target_breaks_clear (target);
+	if (first)
+		g_propagate_prefixed_error (error, g_steal_pointer (&first),
+			"%u breakpoint%s not removed: ", nr_left, nr_left == 1 ? " was" : "s were");
+	return nr_left == 0;
 }
 
 void

@@ -9,8 +9,6 @@
 #include "target/target-private.h"
 
 #define CONNECT_TIMEOUT_MS 5000
-#define REPLY_TIMEOUT_MS 20000
-#define DETACH_TIMEOUT_MS 3000
 /* QEMU learns a little later that its last client went, when its main loop comes round to it. */
 #define TAKEN_TIMEOUT_MS 1500
 #define TAKEN_PAUSE_MS 20
@@ -74,6 +72,19 @@ check_hang (KdTarget *target, const KdPeer *peer, GError **error)
 	g_prefix_error (error, "QEMU hangs, it takes up no connections: ");
 }
 
+static KdTransport *
+connect_peer (KdTarget *target, const KdPeer *peer, KdSilencePeer who, GCancellable *cancellable,
+	GError **error)
+{
+	gint64 start_us = g_get_monotonic_time();
+	int left_ms = (int)(kd_silence_left (&target->silence, who) / 1000);
+	KdTransport *transport =
+		kd_transport_connect (peer, MIN (left_ms, CONNECT_TIMEOUT_MS), cancellable, error);
+
+	kd_silence_charge (&target->silence, who, start_us, transport != NULL);
+	return transport;
+}
+
 static KdQmpLink *
 connect_qmp (KdTarget *target, const char *address, GCancellable *cancellable, GError **error)
 {
@@ -92,12 +103,15 @@ connect_qmp (KdTarget *target, const char *address, GCancellable *cancellable, G
 			"%s is the gdb stub, not a QMP monitor", address);
 		return NULL;
 	}
-	transport = kd_transport_connect (&peer, CONNECT_TIMEOUT_MS, cancellable, error);
-	if (!transport)
-		return NULL;
-	link = kd_qmp_link_new (transport, CONNECT_TIMEOUT_MS, cancellable, error);
+	transport = connect_peer (target, &peer, KD_SILENCE_MONITOR, cancellable, error);
+	if (transport)
+		link = kd_qmp_link_new (
+			transport, &target->silence, CONNECT_TIMEOUT_MS, cancellable, error);
 	if (!link) {
-		check_hang (target, &peer, error);
+		if (transport)
+			check_hang (target, &peer, error);
+		/* It is no other within the same command. */
+		kd_silence_use_up_monitor (&target->silence);
 		return NULL;
 	}
 	owner = kd_qmp_link_peer_pid (link);
@@ -113,14 +127,19 @@ connect_qmp (KdTarget *target, const char *address, GCancellable *cancellable, G
 			owner, target->pid);
 		return NULL;
 	}
-	kd_qmp_link_set_timeout (link, REPLY_TIMEOUT_MS);
 	return g_steal_pointer (&link);
 }
 
 KdQmpLink *
 kd_target_qmp_get (KdTarget *target, GError **error)
 {
-	if (!target->qmp && target->has_qmp) {
+	if (!target->qmp && target->has_qmp && kd_target_state (target) == KD_TARGET_LOST) {
+		kd_target_check_stopped (target, error);
+	} else if (!target->qmp && target->has_qmp &&
+		   !kd_silence_left (&target->silence, KD_SILENCE_MONITOR)) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
+			"QEMU's monitor has not answered this command before");
+	} else if (!target->qmp && target->has_qmp) {
 		target->qmp = connect_qmp (target, target->qmp_address, target->cancellable, error);
 		if (!target->qmp)
 			g_prefix_error (error, "QEMU's monitor: ");
@@ -134,7 +153,13 @@ kd_target_qmp_get (KdTarget *target, GError **error)
 void
 kd_target_qmp_release (KdTarget *target)
 {
-	if (!target->opening)
+	if (target->qmp && kd_qmp_link_given_up (target->qmp)) {
+		target->has_qmp = FALSE;
+		g_free (target->qmp_why);
+		target->qmp_why = g_strdup_printf ("%s %s and was given up", target->qmp_address,
+			kd_qmp_link_given_up (target->qmp));
+	}
+	if (!target->opening || !target->has_qmp)
 		g_clear_pointer (&target->qmp, kd_qmp_link_free);
 }
 
@@ -292,15 +317,15 @@ find_cpus (KdTarget *target, GError **error)
 }
 
 static gboolean
-connect_stub (KdTarget *target, const KdPeer *peer, int timeout_ms, GError **error)
+connect_stub (KdTarget *target, const KdPeer *peer, GError **error)
 {
 	KdTransport *transport =
-		kd_transport_connect (peer, timeout_ms, target->cancellable, error);
+		connect_peer (target, peer, KD_SILENCE_STUB, target->cancellable, error);
 	GError *why = NULL;
 
 	if (!transport)
 		return FALSE;
-	target->rsp = kd_rsp_link_new (transport, timeout_ms);
+	target->rsp = kd_rsp_link_new (transport, &target->silence, CONNECT_TIMEOUT_MS);
 	kd_rsp_link_set_stop_func (target->rsp, kd_target_stop_arrived, target);
 	kd_rsp_link_set_leaves_detach (
 		target->rsp, target->was_running && !kd_target_note_has_code (target));
@@ -455,7 +480,7 @@ abandon (KdTarget *target)
 	} else if (!kd_rsp_link_is_stub (target->rsp)) {
 		leave_silent (target);
 	} else if (!kd_rsp_link_is_closed (target->rsp)) {
-		kd_rsp_link_set_cancellable (target->rsp, NULL);
+		kd_target_begin (target, KD_TARGET_PUT_BACK_MS);
 		kd_target_detach (target, TRUE, NULL);
 	}
 	kd_target_free (target);
@@ -531,22 +556,17 @@ learn_pid (KdTarget *target)
 static gboolean
 open_machine (KdTarget *target, const KdPeer *peer, const KdTargetOptions *options, GError **error)
 {
-	int timeout_ms =
-		options->timeout_ms ? (int)MIN (options->timeout_ms, G_MAXINT) : CONNECT_TIMEOUT_MS;
-
 	if (!claim (target, peer, options, error) ||
 		!find_qmp (target, options->qmp, target->cancellable, error))
 		return FALSE;
 	if (target->has_qmp)
 		query_machine (target);
+	kd_target_qmp_release (target);
 	/* To connect stops the machine. */
-	if (!kd_target_note_begin (target, error) ||
-		!connect_stub (target, peer, timeout_ms, error))
+	if (!kd_target_note_begin (target, error) || !connect_stub (target, peer, error))
 		return FALSE;
 	if (!target->pid)
 		learn_pid (target);
-	if (!options->timeout_ms)
-		kd_rsp_link_set_timeout (target->rsp, REPLY_TIMEOUT_MS);
 	learn_qemu (target);
 	kd_target_find_ram (target);
 	if (!check_monitor (target, options->qmp, error))
@@ -556,6 +576,12 @@ open_machine (KdTarget *target, const KdPeer *peer, const KdTargetOptions *optio
 	forget_left_breaks (target);
 	forget_left_stepping (target);
 	kd_target_memory_init (target, options->no_direct);
+	/* Most of the questions had answers that can be done without, but for this one. */
+	if (kd_target_state (target) == KD_TARGET_LOST) {
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "%s: %s", target->stub,
+			kd_target_lost_why (target));
+		return FALSE;
+	}
 	return kd_target_note_clean_up (target, error) &&
 	       kd_target_note_write (target, NULL, error);
 }
@@ -570,6 +596,8 @@ kd_target_open_qemu (const KdTargetOptions *options, GCancellable *cancellable, 
 		return NULL;
 	target = target_new();
 	target->opening = TRUE;
+	kd_silence_begin (&target->silence,
+		options->timeout_ms ? options->timeout_ms : KD_TARGET_TIMEOUT_MS, TRUE);
 	target->stub = kd_peer_to_string (&peer);
 	g_set_object (&target->cancellable, cancellable);
 	if (!open_machine (target, &peer, options, error)) {
@@ -591,20 +619,22 @@ kd_target_runs_after_detach (const KdTarget *target)
 static gboolean
 let_go (KdTarget *target, gboolean runs, GError **error)
 {
-	/* Who ends kvmdbg does not wait long for a QEMU that hangs. */
-	if (target->state == KD_TARGET_RUNNING &&
-		!kd_target_stop_within (target, DETACH_TIMEOUT_MS, error))
+	gboolean ok;
+
+	if (target->state == KD_TARGET_RUNNING && !kd_target_stop (target, error))
 		return FALSE;
-	if (!kd_target_breaks_remove_all (target, error))
-		return FALSE;
-	/* A dropped connection leaves the machine paused, as one that was found so should be. */
-	if (!runs)
-		return TRUE;
+	ok = kd_target_breaks_remove_all (target, error);
+	/*
+	 * A dropped connection leaves the machine paused, as one that was found so should be, and
+	 * one whose code is not as it was.
+	 */
+	if (!runs || target->nr_armed)
+		return ok;
 	kd_rsp_request_detach (kd_rsp_link_request (target->rsp),
 		kd_rsp_link_features (target->rsp),
 		target->threads->len ? MAX (g_array_index (target->threads, KdRspThread, 0).pid, 1)
 				     : 1);
-	return kd_rsp_link_ask_ok (target->rsp, error);
+	return kd_rsp_link_ask_ok (target->rsp, ok ? error : NULL) && ok;
 }
 
 gboolean

@@ -4,11 +4,17 @@
 #include "proto/qmp.h"
 #include "target/target.h"
 
+#define EVENTS_MAX 10000 /* without an answer among them */
+
 struct KdQmpLink {
 	KdTransport *transport;
 	KdQmpClient *client;
-	int timeout_ms;
+	KdSilence *silence;
+	gint64 greeting_us; /* that the greeting may take: one that serves another client is silent
+			     */
+	unsigned nr_events; /* since the last answer */
 	gboolean closed;
+	char *given_up;
 };
 
 void
@@ -18,6 +24,7 @@ kd_qmp_link_free (KdQmpLink *link)
 		return;
 	kd_transport_free (link->transport);
 	kd_qmp_client_free (link->client);
+	g_free (link->given_up);
 	g_free (link);
 }
 
@@ -27,22 +34,16 @@ kd_qmp_link_set_cancellable (KdQmpLink *link, GCancellable *cancellable)
 	kd_transport_set_cancellable (link->transport, cancellable);
 }
 
-void
-kd_qmp_link_set_timeout (KdQmpLink *link, int timeout_ms)
-{
-	link->timeout_ms = timeout_ms;
-}
-
 int
 kd_qmp_link_peer_pid (const KdQmpLink *link)
 {
 	return kd_transport_peer_pid (link->transport);
 }
 
-gboolean
-kd_qmp_link_is_closed (const KdQmpLink *link)
+const char *
+kd_qmp_link_given_up (const KdQmpLink *link)
 {
-	return link->closed;
+	return link->given_up;
 }
 
 const char *
@@ -55,9 +56,22 @@ static gboolean
 closed (KdQmpLink *link, GError **error)
 {
 	link->closed = TRUE;
-	g_set_error (
-		error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "QEMU has closed the QMP connection");
+	if (link->given_up)
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL, "the monitor %s",
+			link->given_up);
+	else
+		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+			"QEMU has closed the QMP connection");
 	return FALSE;
+}
+
+/* It cannot be relied on any more; takes `why`. */
+static gboolean
+give_up (KdQmpLink *link, char *why, GError **error)
+{
+	g_free (link->given_up);
+	link->given_up = why;
+	return closed (link, error);
 }
 
 typedef enum {
@@ -88,21 +102,40 @@ feed (KdQmpLink *link, KdQmpMessage *ret_msg, GError **error)
 	return STEP_FAILED;
 }
 
-/* What a monitor should not have said. Goes on with the next, unless it never was a monitor. */
+/*
+ * What no monitor says. The answer that is waited for was among it, or will not be known from other
+ * lines: no more is asked.
+ */
 static gboolean
 garbage (KdQmpLink *link, GError *why, GError **error)
 {
 	g_autoptr (GError) owned = why;
 
 	if (kd_qmp_client_is_ready (link->client))
-		return TRUE;
+		return give_up (link,
+			g_strdup_printf ("has sent what no QMP monitor sends (%s)", owned->message),
+			error);
 	link->closed = TRUE;
 	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL, "no QMP monitor: %s",
 		owned->message);
 	return FALSE;
 }
 
-/* One round of writing, waiting and reading. */
+static gboolean
+silent (KdQmpLink *link, gint64 waited_us, GError **error)
+{
+	gboolean ready = kd_qmp_client_is_ready (link->client);
+	g_autofree char *text = kd_silence_text (ready ? link->silence->monitor_us : waited_us);
+
+	if (ready)
+		return give_up (link, g_strdup_printf ("has not answered for %s", text), error);
+	link->closed = TRUE;
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
+		"silent for %s: it serves another client, or is no QMP monitor", text);
+	return FALSE;
+}
+
+/* One round of writing, waiting and reading. FALSE with *error unset: time is up. */
 static gboolean
 exchange (KdQmpLink *link, gint64 deadline_us, GError **error)
 {
@@ -119,63 +152,74 @@ exchange (KdQmpLink *link, gint64 deadline_us, GError **error)
 	case KD_IO_TIMEOUT:
 		break;
 	}
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
-		"QMP has not answered for %d ms", link->timeout_ms);
 	return FALSE;
 }
 
-/* Waits for READY (`id` 0) or for the reply to `id`. */
+/* Waits for READY (`id` 0) or for the reply to `id`. FALSE with *error unset: time is up. */
 static gboolean
-await (KdQmpLink *link, guint64 id, KdQmpMessage *ret_msg, GError **error)
+await_until (KdQmpLink *link, guint64 id, gint64 deadline_us, KdQmpMessage *ret_msg, GError **error)
 {
-	gint64 deadline_us = g_get_monotonic_time() + (gint64)link->timeout_ms * 1000;
-
-	for (;;) {
+	for (gboolean woken = FALSE;; woken = TRUE) {
 		GError *why = NULL;
+		Step step = feed (link, ret_msg, &why);
 
-		switch (feed (link, ret_msg, &why)) {
+		switch (step) {
 		case STEP_MESSAGE:
-			if (ret_msg->id == id && ret_msg->kind != KD_QMP_EVENT)
+			if (ret_msg->id == id && ret_msg->kind != KD_QMP_EVENT) {
+				link->nr_events = 0;
 				return TRUE;
+			}
 			kd_qmp_message_clear (ret_msg);
-			/* Events without end are no answer. */
-			if (g_get_monotonic_time() < deadline_us)
-				continue;
-			break;
+			if (link->nr_events++ < EVENTS_MAX)
+				break;
+			g_set_error (&why, KD_PROTO_ERROR, KD_PROTO_ERROR_TOO_LARGE,
+				"events without end");
+			return garbage (link, why, error);
 		case STEP_FAILED:
-			if (!garbage (link, why, error))
-				return FALSE;
-			continue;
+			return garbage (link, why, error);
 		case STEP_NOTHING:
 			break;
 		}
-		if (!exchange (link, deadline_us, error))
+		/* Events without end are no answer, nor are bytes without end. */
+		if (woken && g_get_monotonic_time() >= deadline_us)
+			return FALSE;
+		if (step == STEP_NOTHING && !exchange (link, deadline_us, error))
 			return FALSE;
 	}
 }
 
+static gboolean
+await (KdQmpLink *link, guint64 id, KdQmpMessage *ret_msg, GError **error)
+{
+	gint64 start_us = g_get_monotonic_time();
+	gint64 left_us = kd_silence_left (link->silence, KD_SILENCE_MONITOR);
+	GError *why = NULL;
+	gboolean ok;
+
+	if (id == 0)
+		left_us = MIN (left_us, link->greeting_us);
+	ok = await_until (link, id, start_us + left_us, ret_msg, &why);
+	kd_silence_charge (link->silence, KD_SILENCE_MONITOR, start_us, ok);
+	if (!ok && !why)
+		return silent (link, left_us, error);
+	if (why)
+		g_propagate_error (error, why);
+	return ok;
+}
+
 KdQmpLink *
-kd_qmp_link_new (KdTransport *transport, int timeout_ms, GCancellable *cancellable, GError **error)
+kd_qmp_link_new (KdTransport *transport, KdSilence *silence, int greeting_ms,
+	GCancellable *cancellable, GError **error)
 {
 	g_autoptr (KdQmpLink) link = g_new0 (KdQmpLink, 1);
 	g_auto (KdQmpMessage) msg = {0};
-	GError *why = NULL;
 
 	link->transport = transport;
 	link->client = kd_qmp_client_new();
-	link->timeout_ms = timeout_ms;
+	link->silence = silence;
+	link->greeting_us = (gint64)greeting_ms * 1000;
 	kd_transport_set_cancellable (transport, cancellable);
-	if (await (link, 0, &msg, &why))
-		return g_steal_pointer (&link);
-	if (why->domain == KD_TARGET_ERROR && why->code == KD_TARGET_ERROR_PROTOCOL &&
-		!link->closed)
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_CONNECT,
-			"silent for %d ms: it serves another client, or is no QMP monitor",
-			timeout_ms);
-	else
-		g_propagate_error (error, g_steal_pointer (&why));
-	g_clear_error (&why);
-	return NULL;
+	return await (link, 0, &msg, error) ? g_steal_pointer (&link) : NULL;
 }
 
 static JsonNode *

@@ -7,6 +7,7 @@
 #include "target/target.h"
 
 #define OUTPUT_MAX (4 * 1024 * 1024) /* of one monitor command */
+#define NOISE_MAX (16 * 1024 * 1024) /* acks, output, stops nobody asked for, without an answer */
 /* After a stop nobody asked for, a request without an answer was eaten by it. */
 #define RESEND_US (300 * 1000)
 
@@ -14,26 +15,30 @@ struct KdRspLink {
 	KdTransport *transport;
 	KdRspClient *client;
 	KdRspRequest request;
-	int timeout_ms;
+	KdSilence *silence;
+	gint64 first_us; /* that the first answer may take: who serves another client is silent */
 	KdRspLinkStopFunc stop_func;
 	void *stop_data;
 	GString *output; /* of the monitor command in flight; NULL: thrown away */
-	gboolean is_stub, closed, pipelined;
+	gboolean is_stub, closed, given_up, pipelined;
 	gboolean peer_closed;
-	gboolean leaves_detach;     /* when it is closed */
+	gboolean leaves_detach; /* when it is closed */
+	char *why_closed;
+	size_t noise;               /* bytes since the last answer */
 	gboolean stopped_meanwhile; /* a stop nobody asked for came since the last request */
 	gboolean phys_on;           /* physical mode is on at the stub, or may be */
 	guint nr_stops, nr_asked_stops;
 };
 
 KdRspLink *
-kd_rsp_link_new (KdTransport *transport, int timeout_ms)
+kd_rsp_link_new (KdTransport *transport, KdSilence *silence, int first_ms)
 {
 	KdRspLink *link = g_new0 (KdRspLink, 1);
 
 	link->transport = transport;
 	link->client = kd_rsp_client_new();
-	link->timeout_ms = timeout_ms;
+	link->silence = silence;
+	link->first_us = (gint64)first_ms * 1000;
 	kd_rsp_request_init (&link->request);
 	return link;
 }
@@ -47,6 +52,7 @@ kd_rsp_link_free (KdRspLink *link)
 	kd_transport_free (link->transport);
 	kd_rsp_client_free (link->client);
 	kd_rsp_request_clear (&link->request);
+	g_free (link->why_closed);
 	g_free (link);
 }
 
@@ -61,12 +67,6 @@ kd_rsp_link_set_stop_func (KdRspLink *link, KdRspLinkStopFunc func, void *data)
 {
 	link->stop_func = func;
 	link->stop_data = data;
-}
-
-void
-kd_rsp_link_set_timeout (KdRspLink *link, int timeout_ms)
-{
-	link->timeout_ms = timeout_ms;
 }
 
 void
@@ -141,6 +141,18 @@ kd_rsp_link_peer_closed (const KdRspLink *link)
 }
 
 gboolean
+kd_rsp_link_is_given_up (const KdRspLink *link)
+{
+	return link->given_up;
+}
+
+const char *
+kd_rsp_link_why_closed (const KdRspLink *link)
+{
+	return link->why_closed ? link->why_closed : "it was let go";
+}
+
+gboolean
 kd_rsp_link_is_running (const KdRspLink *link)
 {
 	return kd_rsp_client_is_running (link->client);
@@ -189,22 +201,25 @@ lost (KdRspLink *link, const char *why, GError **error)
 {
 	g_autoptr (GError) unanswered = NULL;
 
-	link->closed = TRUE;
+	if (!link->why_closed)
+		link->why_closed = g_strdup (why);
+	kd_rsp_link_close (link);
 	kd_rsp_client_eof (link->client, &unanswered);
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "%s", why);
+	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST, "%s", link->why_closed);
 	return FALSE;
 }
 
 static gboolean
-closed (KdRspLink *link, GError **error)
+give_up (KdRspLink *link, const char *why, GError **error)
 {
-	return lost (link, "the gdb stub has closed the connection", error);
+	link->given_up = TRUE;
+	return lost (link, why, error);
 }
 
 static gboolean
 check_open (KdRspLink *link, GError **error)
 {
-	return link->closed ? closed (link, error) : TRUE;
+	return link->closed ? lost (link, kd_rsp_link_why_closed (link), error) : TRUE;
 }
 
 /* TRUE: go on. */
@@ -217,7 +232,7 @@ check_io (KdRspLink *link, KdIo io, GError **error)
 		return TRUE;
 	case KD_IO_EOF:
 		link->peer_closed = TRUE;
-		return closed (link, error);
+		return lost (link, "the gdb stub has closed the connection", error);
 	case KD_IO_CANCELLED:
 		g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "cancelled");
 		return FALSE;
@@ -234,9 +249,10 @@ take_stop (KdRspLink *link, const KdRspEvent *event, gboolean asked)
 	g_autoptr (KdStopReply) stop = kd_stop_reply_parse (event->payload, event->len, NULL);
 
 	link->nr_stops++;
-	if (asked)
+	if (asked) {
 		link->nr_asked_stops++;
-	else
+		kd_silence_progress (link->silence);
+	} else
 		link->stopped_meanwhile = TRUE;
 	if (link->stop_func)
 		link->stop_func (stop, asked, link->stop_data);
@@ -265,6 +281,12 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 		return STEP_NOTHING;
 	result = kd_rsp_client_feed (link->client, in, len, &used, &event, &why);
 	kd_transport_in_used (link->transport, used);
+	link->noise += used;
+	if (link->noise > NOISE_MAX) {
+		g_clear_error (&why);
+		give_up (link, "the gdb stub sends without end what answers nothing", error);
+		return STEP_FAILED;
+	}
 	if (result == KD_DECODE_MORE)
 		return STEP_NOTHING;
 	if (result == KD_DECODE_FAILED) {
@@ -277,6 +299,7 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 	link->is_stub = TRUE;
 	switch (event.kind) {
 	case KD_RSP_EVENT_REPLY:
+		link->noise = 0;
 		if (was_running) {
 			take_stop (link, &event, TRUE);
 			return STEP_EVENT;
@@ -297,6 +320,12 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 	return STEP_EVENT;
 }
 
+static gboolean
+has_passed (gint64 deadline_us)
+{
+	return deadline_us >= 0 && g_get_monotonic_time() >= deadline_us;
+}
+
 /*
  * Reads until one event. The ack of what ended the last call goes out with the next request, in one
  * write: that halves the system calls of a step.
@@ -304,11 +333,16 @@ feed (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 static Step
 step_event (KdRspLink *link, gint64 deadline_us, KdRspAnswer *ret_answer, GError **error)
 {
-	for (;;) {
+	for (gboolean woken = FALSE;; woken = TRUE) {
 		Step step = feed (link, ret_answer, error);
 
 		if (step != STEP_NOTHING)
 			return step;
+		/* Bytes that come for ever and are no packet end nothing. */
+		if (woken && has_passed (deadline_us)) {
+			check_io (link, KD_IO_TIMEOUT, error);
+			return STEP_FAILED;
+		}
 		if (!check_io (link,
 			    kd_transport_exchange (
 				    link->transport, kd_rsp_client_out (link->client), deadline_us),
@@ -318,53 +352,65 @@ step_event (KdRspLink *link, gint64 deadline_us, KdRspAnswer *ret_answer, GError
 }
 
 static gint64
-deadline (const KdRspLink *link)
+deadline (const KdRspLink *link, gint64 start_us)
 {
-	return g_get_monotonic_time() + (gint64)link->timeout_ms * 1000;
+	return start_us + MIN (kd_silence_left (link->silence, KD_SILENCE_STUB),
+				  link->is_stub ? G_MAXINT64 : link->first_us);
 }
 
-/* A timeout means that the stub does not answer; everything else is told as it is. */
+/*
+ * What has been owed since `start_us` has not come. A stub that was too long silent is given up:
+ * all that is asked later would only wait again. Everything else is told as it is.
+ */
 static gboolean
-no_answer (KdRspLink *link, GError *why, GError **error)
+no_answer (KdRspLink *link, gint64 start_us, GError *why, GError **error)
 {
+	gint64 took_us = g_get_monotonic_time() - start_us, limit_us = link->silence->limit_us;
+	g_autofree char *limit = NULL, *text = NULL;
+
+	kd_silence_charge (link->silence, KD_SILENCE_STUB, start_us, FALSE);
 	if (!g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
 		g_propagate_error (error, why);
 		return FALSE;
 	}
 	g_error_free (why);
-	g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
-		"the gdb stub has not answered for %d ms", link->timeout_ms);
-	return FALSE;
+	limit = kd_silence_text (link->is_stub ? limit_us : MIN (limit_us, link->first_us));
+	text = g_strdup_printf ("%s for %s%s",
+		link->is_stub ? "the gdb stub has not answered" : "no answer", limit,
+		!link->is_stub                ? ""
+		: took_us < limit_us / 10 * 9 ? " in all: connection given up"
+					      : ": connection given up");
+	return give_up (link, text, error);
 }
 
 /* The answer to the (first) request in flight. */
 static gboolean
 await (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 {
-	gint64 end_us = deadline (link);
+	gint64 start_us = g_get_monotonic_time(), end_us = deadline (link, start_us);
 
 	for (;;) {
 		gboolean eaten = link->stopped_meanwhile;
-		gint64 now = g_get_monotonic_time();
+		gint64 soon_us = eaten ? MIN (end_us, g_get_monotonic_time() + RESEND_US) : end_us;
 		g_autoptr (GError) why = NULL;
 
-		switch (step_event (
-			link, eaten ? MIN (end_us, now + RESEND_US) : end_us, ret_answer, &why)) {
+		switch (step_event (link, soon_us, ret_answer, &why)) {
 		case STEP_REPLY:
+			kd_silence_charge (link->silence, KD_SILENCE_STUB, start_us, TRUE);
 			return TRUE;
 		case STEP_EVENT:
 		case STEP_NOTHING:
 			/* A peer that sends other things for ever does not answer either. */
-			if (g_get_monotonic_time() < end_us)
+			if (!has_passed (end_us))
 				continue;
-			g_set_error (&why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "no answer in time");
+			check_io (link, KD_IO_TIMEOUT, &why);
 			break;
 		case STEP_FAILED:
 			break;
 		}
 		if (!eaten || !g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT) ||
-			g_get_monotonic_time() >= end_us)
-			return no_answer (link, g_steal_pointer (&why), error);
+			has_passed (end_us))
+			return no_answer (link, start_us, g_steal_pointer (&why), error);
 		link->stopped_meanwhile = FALSE;
 		kd_rsp_client_resend (link->client);
 	}
@@ -499,15 +545,20 @@ kd_rsp_link_monitor (KdRspLink *link, const char *command, GError **error)
 gboolean
 kd_rsp_link_resume (KdRspLink *link, const KdRspRequest *first, GError **error)
 {
+	gint64 start_us;
+	GError *why = NULL;
+
 	if (!ready (link, error) || !phys_off (link, error) ||
 		(first && !send_this (link, first, error)) || !send_request (link, error))
 		return FALSE;
 	link->stopped_meanwhile = FALSE;
 	/* Whole, now: what is left of it would be sent to a machine that runs. */
+	start_us = g_get_monotonic_time();
 	return check_io (link,
-		kd_transport_send (
-			link->transport, kd_rsp_client_out (link->client), deadline (link)),
-		error);
+		       kd_transport_send (link->transport, kd_rsp_client_out (link->client),
+			       deadline (link, start_us)),
+		       &why) ||
+	       no_answer (link, start_us, why, error);
 }
 
 gboolean
@@ -539,46 +590,57 @@ kd_rsp_link_wait_stop (KdRspLink *link, gboolean asked_only, gint64 deadline_us,
 
 	if (!check_open (link, error))
 		return FALSE;
-	while (asked_only ? link->nr_asked_stops == asked : link->nr_stops == stops)
+	for (gboolean woken = FALSE;
+		asked_only ? link->nr_asked_stops == asked : link->nr_stops == stops; woken = TRUE)
 		if (g_cancellable_set_error_if_cancelled (
 			    kd_transport_cancellable (link->transport), error) ||
+			(woken && has_passed (deadline_us) &&
+				!check_io (link, KD_IO_TIMEOUT, error)) ||
 			step_event (link, deadline_us, &answer, error) == STEP_FAILED)
 			return FALSE;
 	return TRUE;
 }
 
 gboolean
-kd_rsp_link_dispatch (KdRspLink *link, GError **error)
+kd_rsp_link_await_stop (KdRspLink *link, GError **error)
 {
-	KdRspAnswer answer;
-	KdIo io;
+	gint64 start_us = g_get_monotonic_time();
+	GError *why = NULL;
 
-	if (!check_open (link, error))
-		return FALSE;
+	if (!kd_rsp_link_wait_stop (link, FALSE, deadline (link, start_us), &why))
+		return no_answer (link, start_us, why, error);
+	kd_silence_charge (link->silence, KD_SILENCE_STUB, start_us, TRUE);
+	return TRUE;
+}
+
+/* All events in what has been read. FALSE: LOST. */
+static gboolean
+feed_all (KdRspLink *link, GError **error)
+{
 	for (;;) {
 		g_autoptr (GError) why = NULL;
+		KdRspAnswer answer;
+		Step step = feed (link, &answer, &why);
 
-		switch (feed (link, &answer, &why)) {
-		case STEP_REPLY:
-		case STEP_EVENT:
-			continue;
-		case STEP_FAILED:
-			if (link->closed) {
-				g_propagate_error (error, g_steal_pointer (&why));
-				return FALSE;
-			}
-			continue;
-		case STEP_NOTHING:
-			break;
-		}
-		if (!check_io (link,
-			    kd_transport_flush (link->transport, kd_rsp_client_out (link->client)),
-			    error))
+		if (step == STEP_NOTHING)
+			return TRUE;
+		if (step == STEP_FAILED && link->closed) {
+			g_propagate_error (error, g_steal_pointer (&why));
 			return FALSE;
-		io = kd_transport_fill (link->transport);
-		if (io != KD_IO_DONE)
-			return check_io (link, io, error);
+		}
 	}
+}
+
+/* One reading: a stub that sends without end must not keep the caller from other work. */
+gboolean
+kd_rsp_link_dispatch (KdRspLink *link, GError **error)
+{
+	KdOutQueue *out = kd_rsp_client_out (link->client);
+
+	return check_open (link, error) && feed_all (link, error) &&
+	       check_io (link, kd_transport_fill (link->transport), error) &&
+	       feed_all (link, error) &&
+	       check_io (link, kd_transport_flush (link->transport, out), error);
 }
 
 /* --- memory --- */

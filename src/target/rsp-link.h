@@ -3,13 +3,15 @@
 
 #include "proto/rsp-client.h"
 #include "proto/stop-reply.h"
+#include "target/silence.h"
 #include "target/transport.h"
 
 /*
  * The RSP client over a socket, one request and its answer at a time or several reads at once.
- * Errors are KD_TARGET_ERROR: LOST (closed), PROTOCOL (no answer in time, or no RSP), RUNNING (a
- * byte sent now would stop the machine and be lost), UNSUPPORTED, REMOTE; and G_IO_ERROR_CANCELLED.
- * A request that was cancelled or timed out is waited for, and its answer dropped, before the next.
+ * Errors are KD_TARGET_ERROR: LOST (closed, or given up because it was silent for longer than it
+ * may be), PROTOCOL (no RSP), RUNNING (a byte sent now would stop the machine and be lost),
+ * UNSUPPORTED, REMOTE; and G_IO_ERROR_CANCELLED. A request that was cancelled is waited for, and
+ * its answer dropped, before the next.
  */
 typedef struct KdRspLink KdRspLink;
 
@@ -19,13 +21,13 @@ typedef struct KdRspLink KdRspLink;
  */
 typedef void (*KdRspLinkStopFunc) (const KdStopReply *stop, gboolean asked, void *data);
 
-KdRspLink *kd_rsp_link_new (KdTransport *transport, int timeout_ms); /* takes the transport */
+/* Takes the transport; `silence` is borrowed. The first answer may take `first_ms` and no more. */
+KdRspLink *kd_rsp_link_new (KdTransport *transport, KdSilence *silence, int first_ms);
 void kd_rsp_link_free (KdRspLink *link);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdRspLink, kd_rsp_link_free)
 
 void kd_rsp_link_set_cancellable (KdRspLink *link, GCancellable *cancellable);
 void kd_rsp_link_set_stop_func (KdRspLink *link, KdRspLinkStopFunc func, void *data);
-void kd_rsp_link_set_timeout (KdRspLink *link, int timeout_ms);
 
 /*
  * Should the link be closed while the stub does not answer, or has not even accepted it: a detach
@@ -44,6 +46,10 @@ gboolean kd_rsp_link_is_stub (const KdRspLink *link);
 gboolean kd_rsp_link_is_closed (const KdRspLink *link);
 /* By the other end. */
 gboolean kd_rsp_link_peer_closed (const KdRspLink *link);
+/* It was we who closed it, for it was silent or flooded us: its machine may still be there. */
+gboolean kd_rsp_link_is_given_up (const KdRspLink *link);
+/* Of a closed one: "the gdb stub has not answered for 30 s: connection given up". */
+const char *kd_rsp_link_why_closed (const KdRspLink *link);
 /* A resume is unanswered: nothing but the interrupt may be sent. */
 gboolean kd_rsp_link_is_running (const KdRspLink *link);
 /* Lets reads of memory go out without waiting for each other's answers. */
@@ -83,6 +89,8 @@ gboolean kd_rsp_link_interrupt (KdRspLink *link, GError **error);
  */
 gboolean kd_rsp_link_wait_stop (
 	KdRspLink *link, gboolean asked_only, gint64 deadline_us, GError **error);
+/* The stop that kd_rsp_link_interrupt() has asked for is owed as an answer is. */
+gboolean kd_rsp_link_await_stop (KdRspLink *link, GError **error);
 /* Takes what has arrived without waiting. FALSE: LOST. */
 gboolean kd_rsp_link_dispatch (KdRspLink *link, GError **error);
 

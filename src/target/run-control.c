@@ -6,7 +6,7 @@
 /* GDB's numbers. */
 #define SIGNAL_INT 2
 #define SIGNAL_TRAP 5
-#define STOP_TIMEOUT_MS 10000
+#define STEP_MAX_US (10 * G_USEC_PER_SEC)
 /* QEMU 7.2 gdbstub.c, handle_set_qemu_sstep. */
 #define SSTEP_ENABLE 1
 #define SSTEP_NO_IRQ 2
@@ -26,11 +26,13 @@ kd_target_result (KdTarget *target, gboolean ok)
 gboolean
 kd_target_check_stopped (KdTarget *target, GError **error)
 {
-	if (target->state == KD_TARGET_STOPPED)
+	KdTargetState state = kd_target_state (target);
+
+	if (state == KD_TARGET_STOPPED)
 		return TRUE;
-	if (target->state == KD_TARGET_LOST)
+	if (state == KD_TARGET_LOST)
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-			"the machine is gone: its gdb stub has closed the connection");
+			"the machine is gone: %s", kd_target_lost_why (target));
 	else
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_RUNNING,
 			"the machine is running (stop it first)");
@@ -283,7 +285,7 @@ step_again (KdTarget *target, unsigned cpu, gint64 deadline_us, GError *why, GEr
 static gboolean
 end_step (KdTarget *target, unsigned cpu, GError **error)
 {
-	gint64 deadline_us = g_get_monotonic_time() + STOP_TIMEOUT_MS * 1000;
+	gint64 deadline_us = g_get_monotonic_time() + STEP_MAX_US;
 
 	while (target->state == KD_TARGET_RUNNING) {
 		gint64 soon_us = MIN (deadline_us, g_get_monotonic_time() + STEP_SLOW_US);
@@ -708,9 +710,8 @@ kd_target_wait (KdTarget *target, int timeout_ms, GError **error)
 }
 
 gboolean
-kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error)
+kd_target_stop (KdTarget *target, GError **error)
 {
-	gint64 deadline_us = g_get_monotonic_time() + (gint64)timeout_ms * 1000;
 	gboolean cancelled = g_cancellable_is_cancelled (target->cancellable), ok;
 	GError *why = NULL;
 
@@ -724,26 +725,15 @@ kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error)
 	target->interrupting = TRUE;
 	ok = kd_rsp_link_interrupt (target->rsp, &why);
 	while (ok && target->state == KD_TARGET_RUNNING)
-		ok = kd_rsp_link_wait_stop (target->rsp, FALSE, deadline_us, &why);
+		ok = kd_rsp_link_await_stop (target->rsp, &why);
 	if (cancelled)
 		kd_target_unblock_cancel (target);
 	if (ok) {
 		finish_stop (target);
 		return TRUE;
 	}
-	if (g_error_matches (why, G_IO_ERROR, G_IO_ERROR_TIMED_OUT)) {
-		g_error_free (why);
-		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_PROTOCOL,
-			"the machine has not stopped for %d ms: QEMU hangs", timeout_ms);
-	} else
-		g_propagate_prefixed_error (error, why, "the machine has not stopped: ");
+	g_propagate_prefixed_error (error, why, "the machine has not stopped: ");
 	return kd_target_result (target, FALSE);
-}
-
-gboolean
-kd_target_stop (KdTarget *target, GError **error)
-{
-	return kd_target_stop_within (target, STOP_TIMEOUT_MS, error);
 }
 
 /* --- while no call is running --- */

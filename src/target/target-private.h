@@ -41,6 +41,7 @@ typedef enum {
 struct KdTarget {
 	char *stub;
 	KdRspLink *rsp;
+	KdSilence silence; /* of the command that runs */
 	/*
 	 * A monitor serves one client, and others want it too: it is held while the machine is
 	 * attached to, and then connected to for each use (kd_target_qmp_get()).
@@ -111,8 +112,6 @@ gboolean kd_target_check_stopped (KdTarget *target, GError **error);
 /* Passes `ok` on; marks the target LOST when the link is. */
 gboolean kd_target_result (KdTarget *target, gboolean ok);
 
-/* As kd_target_stop(), which waits for ten seconds. */
-gboolean kd_target_stop_within (KdTarget *target, int timeout_ms, GError **error);
 gboolean kd_target_check_cpu (const KdTarget *target, unsigned cpu, GError **error);
 /* Once `accel` is known. */
 void kd_target_learn_stepping (KdTarget *target);
@@ -140,7 +139,8 @@ gboolean kd_target_settle_cpu (KdTarget *target, unsigned cpu, GError **error);
 /* --- qemu.c --- */
 /* `name`: "tcg" or "kvm"; FALSE also where nobody has told. */
 gboolean kd_target_has_accel (const KdTarget *target, const char *name);
-/* The monitor, connected; NULL: there is none, or it serves somebody else. Release it after use. */
+/* The monitor, connected; NULL: there is none, or it serves somebody else. Release it after use;
+ * one that does not answer is not asked again. */
 KdQmpLink *kd_target_qmp_get (KdTarget *target, GError **error);
 void kd_target_qmp_release (KdTarget *target);
 

@@ -17,7 +17,15 @@ kd_target_arch (const KdTarget *target)
 KdTargetState
 kd_target_state (const KdTarget *target)
 {
-	return target->state;
+	return target->rsp && kd_rsp_link_is_closed (target->rsp) ? KD_TARGET_LOST : target->state;
+}
+
+const char *
+kd_target_lost_why (const KdTarget *target)
+{
+	return target->rsp && kd_rsp_link_is_closed (target->rsp)
+		       ? kd_rsp_link_why_closed (target->rsp)
+		       : "QEMU has ended";
 }
 
 unsigned
@@ -60,6 +68,18 @@ kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable)
 		kd_qmp_link_set_cancellable (target->qmp, cancellable);
 }
 
+gboolean
+kd_target_is_given_up (const KdTarget *target)
+{
+	return target->rsp && kd_rsp_link_is_given_up (target->rsp);
+}
+
+void
+kd_target_begin (KdTarget *target, unsigned timeout_ms)
+{
+	kd_silence_begin (&target->silence, timeout_ms ? timeout_ms : KD_TARGET_TIMEOUT_MS, FALSE);
+}
+
 GCancellable *
 kd_target_cancellable (const KdTarget *target)
 {
@@ -81,11 +101,17 @@ char *
 kd_target_hmp (KdTarget *target, const char *command, GError **error)
 {
 	if (target->has_qmp) {
-		KdQmpLink *qmp = kd_target_qmp_get (target, error);
-		char *text = qmp ? kd_qmp_link_hmp (qmp, command, error) : NULL;
+		GError *why = NULL;
+		KdQmpLink *qmp = kd_target_qmp_get (target, &why);
+		char *text = qmp ? kd_qmp_link_hmp (qmp, command, &why) : NULL;
 
 		kd_target_qmp_release (target);
-		return text;
+		if (text || target->has_qmp) {
+			if (why)
+				g_propagate_error (error, why);
+			return text;
+		}
+		g_clear_error (&why);
 	}
 	if (!kd_target_check_stopped (target, error))
 		return NULL;

@@ -63,7 +63,7 @@ typedef struct {
 	const char *qmp;     /* PATH or HOST:PORT; NULL: found from the process that owns the stub's
 				socket */
 	gboolean no_direct;  /* do not read QEMU's memory directly (option for tests and bench) */
-	unsigned timeout_ms; /* for one reply; 0: default */
+	unsigned timeout_ms; /* as in kd_target_begin() */
 	/*
 	 * Private folder, the same for all kvmdbg of a user, for notes of what must be put right
 	 * should this process die: one file a machine, there from open to detach, without which
@@ -80,7 +80,7 @@ KdTarget *kd_target_open_qemu (
  * Removes our breakpoints, closes, and with `resume` leaves a machine running that ran when it was
  * attached to or was resumed since; one that was paused before (QMP `stop`, -S) stays paused. That
  * is known from QMP or, for -S, from the stub's monitor; not known, it is resumed, as by gdb. The
- * target stays allocated, state LOST.
+ * target stays allocated, state LOST. It cannot be cancelled. FALSE: not all of that was done.
  */
 gboolean kd_target_detach (KdTarget *target, gboolean resume, GError **error);
 /* What a detach with `resume` would leave: TRUE running, FALSE paused as it was found. */
@@ -90,6 +90,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdTarget, kd_target_free)
 
 /* Takes a reference; NULL: nothing can be cancelled. */
 void kd_target_set_cancellable (KdTarget *target, GCancellable *cancellable);
+
+/*
+ * A command begins: QEMU's stub and monitor together may owe answers for `timeout_ms` (0:
+ * KD_TARGET_TIMEOUT_MS) in all of it. The monitor is given up after a third of that and done
+ * without; with the stub the target is LOST. A machine that runs because the command has it run
+ * owes nothing.
+ */
+#define KD_TARGET_TIMEOUT_MS 30000
+#define KD_TARGET_PUT_BACK_MS 4000 /* to put a machine back behind what failed */
+void kd_target_begin (KdTarget *target, unsigned timeout_ms);
 
 /* Of the command that runs, for whatever else it waits for; borrowed, NULL: none. */
 GCancellable *kd_target_cancellable (const KdTarget *target);
@@ -102,6 +112,10 @@ const char *kd_target_cleaned_up (const KdTarget *target);
 
 const KdArch *kd_target_arch (const KdTarget *target);
 KdTargetState kd_target_state (const KdTarget *target);
+/* Of one that is LOST: "the gdb stub has closed the connection". */
+const char *kd_target_lost_why (const KdTarget *target);
+/* LOST only because the stub did not answer: what became of the machine is not known. */
+gboolean kd_target_is_given_up (const KdTarget *target);
 unsigned kd_target_nr_cpus (const KdTarget *target);
 /* Counts stops. */
 uint64_t kd_target_generation (const KdTarget *target);

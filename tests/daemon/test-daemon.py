@@ -452,6 +452,79 @@ def interrupts(build):
         gdb.sendall(HELLO)
         expect_equal(gdb.recv(10), b"+", "heard behind them")
         expect(daemon.memory() - before < 1 << 20, f"{daemon.memory() - before} bytes more")
+def send_attach(client, number, peer, **params):
+    argv = [f":{peer.getsockname()[1]}", "--name", "one"]
+    client.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "attach",
+                            "params": {"argv": argv, **params}}) + "\n")
+
+
+def reply_to(client, number):
+    while (reply := client.line()).get("id") != number:
+        pass
+    return reply
+
+
+def others_attach(build):
+    """While an attach hangs, nobody else waits behind it, and whoever wants can end it."""
+    with Daemon(build) as daemon, socket.create_server(("127.0.0.1", 0)) as peer, daemon.client() as client:
+        send_attach(client, 5, peer)
+        with daemon.client() as other:
+            started = time.monotonic()
+            status = other.call("status")["result"]
+            expect_equal((status["session"], status["state"]), ("one", "attaching"), "status")
+            expect(status["address"].endswith(str(peer.getsockname()[1])), str(status))
+            expect("detach" in other.call("status", render="text")["result"]["text"], "text of status")
+            expect("still attaching" in other.call("stop")["error"]["message"], "stop")
+            expect_equal(other.call("detach", number=9)["result"]["machine"], "not attached to", "detach")
+            expect(time.monotonic() - started < 3, "somebody waited")
+            expect_equal(reply_to(client, 5)["error"]["data"]["class"], "cancelled", "the attach")
+            expect_equal(other.call("sessions", number=3)["result"], [], "sessions")
+            reply = other.call("attach", number=4, address=closed_port(), name="one")
+            expect("nothing listens" in reply["error"]["message"], str(reply))
+
+
+def vanished_attach(build):
+    """The attach of a client that is gone ends, and its name is free."""
+    with Daemon(build) as daemon, socket.create_server(("127.0.0.1", 0)) as peer:
+        program = pathlib.Path(build) / "kvmdbg"
+        for how in ("closed", "killed"):
+            if how == "closed":
+                with daemon.client() as client:
+                    send_attach(client, 5, peer)
+                    accepted, _ = peer.accept()
+            else:
+                with subprocess.Popen([program, "attach", f":{peer.getsockname()[1]}"], env=daemon.tool.env) as child:
+                    accepted, _ = peer.accept()
+                    child.kill()
+            started = time.monotonic()
+            with accepted, daemon.client() as other:
+                while other.call("sessions")["result"]:
+                    expect(time.monotonic() - started < 3, f"{how}: the session stays")
+                    time.sleep(0.01)
+
+
+def cancelled_in_queue(build):
+    """What waits for its turn and is cancelled does not wait on."""
+    with Daemon(build) as daemon, socket.create_server(("127.0.0.1", 0)) as peer, daemon.client() as client:
+        send_attach(client, 5, peer)
+        client.send('{"jsonrpc":"2.0","id":6,"method":"regs"}\n')
+        client.send('{"jsonrpc":"2.0","method":"cancel","params":{"id":6}}\n')
+        expect_equal(client.line()["id"], 6, "the first answer")
+        client.send('{"jsonrpc":"2.0","method":"cancel","params":{"id":5}}\n')
+        expect_equal(reply_to(client, 5)["error"]["data"]["class"], "cancelled", "the attach")
+        is_alive(daemon)
+
+
+def timeouts(build):
+    with Daemon(build) as daemon, socket.create_server(("127.0.0.1", 0)) as peer, daemon.client() as client:
+        started = time.monotonic()
+        send_attach(client, 5, peer, timeout=1)
+        expect("no answer for 1 s" in reply_to(client, 5)["error"]["message"], "message")
+        expect(1 <= time.monotonic() - started < 4, "time")
+        for value in ("1", -1, 1.5, 86401):
+            reply = client.call("status", number=6, timeout=value)
+            expect_equal(reply["error"]["data"]["class"], "usage", str(value))
+        daemon.tool.refused(1, "no answer for 1 s", "--timeout", "1", "attach", f":{peer.getsockname()[1]}")
 
 
 # --- the process ---
@@ -547,6 +620,8 @@ def statuses(build):
         (2, "unknown option --foo", ["--foo", "status"]),
         (2, "unexpected argument", ["status", "x"]),
         (2, "--color", ["--color", "blue", "status"]),
+        (2, "--timeout", ["--timeout", "soon", "status"]),
+        (2, "--timeout", ["--timeout=0", "status"]),
         (2, "did you mean attach", ["atach", "--help"]),
         (3, "attach", ["status"]),
         (3, "attach", ["detach", "--stopped"]),
@@ -594,6 +669,7 @@ def bash_completion(build):
     rows = [
         ("kvmdbg sta", ["status"]),
         ("kvmdbg --json --session x sta", ["status"]),
+        ("kvmdbg --timeout 60 --json sta", ["status"]),
         ("kvmdbg --js", ["--json"]),
         ("kvmdbg attach :1 --vm", ["--vmlinux"]),
         ("kvmdbg help det", ["detach"]),
@@ -609,10 +685,10 @@ def bash_completion(build):
             expect_equal(done.stdout.decode().split(), wanted, line)
 
 
-CASES = [requests, errors, huge_line, slow_reader, clients_that_go, many_clients, waiting_attach, too_many_clients,
-         few_descriptors, notifications, unread_answers, port_first_byte, port_options, too_many_debuggers,
-         interrupts, starts_and_ends, one_at_a_time, stale_socket, started_at_once, runtime_folder, missing_daemon, statuses, help_texts, man_page,
-         bash_completion]
+CASES = [requests, errors, huge_line, slow_reader, clients_that_go, many_clients, waiting_attach, others_attach,
+         vanished_attach, cancelled_in_queue, timeouts, too_many_clients, few_descriptors, notifications, unread_answers,
+         port_first_byte, port_options, too_many_debuggers, interrupts, starts_and_ends, one_at_a_time, stale_socket,
+         started_at_once, runtime_folder, missing_daemon, statuses, help_texts, man_page, bash_completion]
 
 
 def main():

@@ -65,6 +65,7 @@ put (FakeStub *stub, const void *bytes, size_t len)
 	for (size_t done = 0; done < len;) {
 		size_t n = MIN (chunk, len - done);
 
+		g_usleep (stub->script.chunk_ms * 1000);
 		if (send (stub->fd, (const char *)bytes + done, n, MSG_NOSIGNAL) != (ssize_t)n)
 			return;
 		done += n;
@@ -245,6 +246,24 @@ answer_to (FakeStub *stub, const char *request)
 	}
 }
 
+static gboolean
+hangs_at (const FakeStub *stub, const char *request)
+{
+	return stub->script.hang_at && g_str_has_prefix (request, stub->script.hang_at);
+}
+
+/* Until the peer has had enough. */
+static void
+flood (FakeStub *stub)
+{
+	g_autoptr (GString) text = g_string_new (NULL);
+
+	while (text->len < 4096)
+		g_string_append (text, stub->script.flood);
+	while (send (stub->fd, text->str, text->len, MSG_NOSIGNAL) > 0)
+		;
+}
+
 /* FALSE: hang up. */
 static gboolean
 serve (FakeStub *stub, const char *request)
@@ -256,8 +275,11 @@ serve (FakeStub *stub, const char *request)
 	if (!stub->script.silent)
 		answer = answer_to (stub, request);
 	g_mutex_unlock (&stub->lock);
-	if (stub->script.silent)
+	if (hangs_at (stub, request) && stub->script.flood)
+		flood (stub);
+	if (stub->script.silent || hangs_at (stub, request))
 		return TRUE;
+	g_usleep (stub->script.answer_ms * 1000);
 	if (stub->script.die_at && g_str_has_prefix (request, stub->script.die_at)) {
 		put (stub, "+$0123", 6);
 		return FALSE;
@@ -284,7 +306,7 @@ take_byte_while_running (FakeStub *stub, uint8_t byte)
 	if (running)
 		stub->stepping[stub->control] = FALSE;
 	g_mutex_unlock (&stub->lock);
-	if (running)
+	if (running && !hangs_at (stub, "\x03"))
 		put_packet (stub, "T02thread:p01.01;");
 	return running;
 }

@@ -22,6 +22,10 @@ typedef struct {
 	gboolean drops_writes; /* `P` is OK and changes nothing */
 	gboolean sleeps;       /* CPU 1 is in WFI: its steps do not end */
 	gboolean lazy;         /* every second step ends before the CPU executes anything */
+	unsigned answer_ms;    /* waits so long before each answer */
+	unsigned chunk_ms;     /* waits so long before each chunk */
+	const char *hang_at;   /* never answers requests of this start, "\x03" included … */
+	const char *flood;     /* … but sends this without end */
 	const char *run_stop;  /* the stop that ends vCont;c; NULL: runs until interrupted */
 } FakeScript;
 

@@ -11,6 +11,7 @@ static JsonNode *
 run (KdSession *session, const KdArgs *given, GError **error)
 {
 	gboolean resume = !kd_args_flag (given, "stopped"), lost, runs;
+	unsigned nr_left;
 	JsonObject *result = json_object_new();
 	g_autoptr (GError) why = NULL;
 
@@ -24,10 +25,12 @@ run (KdSession *session, const KdArgs *given, GError **error)
 	runs = resume && kd_target_runs_after_detach (session->target);
 	kd_json_set_string (result, "address", kd_target_qemu_info (session->target).stub);
 	/* What fails on the way is told; the session is over all the same. */
-	if (kd_target_is_given_up (session->target))
-		g_set_error_literal (&why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-			kd_target_lost_why (session->target));
-	else if (!lost && !kd_target_detach (session->target, resume, &why))
+	if (kd_target_is_given_up (session->target)) {
+		kd_target_breaks (session->target, &nr_left);
+		g_set_error (&why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
+			"%s; breakpoints that were not removed: %u",
+			kd_target_lost_why (session->target), nr_left);
+	} else if (!lost && !kd_target_detach (session->target, resume, &why))
 		lost = g_error_matches (why, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST);
 	lost = lost && !kd_target_is_given_up (session->target);
 	kd_json_set_bool (result, "ok", !why || lost);

@@ -171,6 +171,8 @@ kd_status_json (KdSession *session)
 	kd_json_set_string (memory, "why", path.why);
 	if (kd_target_state (target) == KD_TARGET_STOPPED)
 		add_stopped (obj, session);
+	if (kd_target_state (target) == KD_TARGET_LOST)
+		kd_json_set_string (obj, "lost_why", kd_target_lost_why (target));
 	return obj;
 }
 
@@ -319,6 +321,8 @@ render_state (JsonObject *status, KdText *text)
 		state);
 	if (stop_text)
 		kd_text_printf (text, KD_STYLE_PLAIN, ": %s", stop_text);
+	if (string_of (status, "lost_why"))
+		kd_text_printf (text, KD_STYLE_PLAIN, ": %s", string_of (status, "lost_why"));
 	kd_text_add (text, KD_STYLE_PLAIN, "\n");
 }
 

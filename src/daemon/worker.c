@@ -2,6 +2,7 @@
 #include "daemon/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
@@ -165,6 +166,10 @@ kd_worker_free (KdWorker *worker)
 	g_queue_clear (&worker->jobs);
 	close (worker->wake_fd);
 	kd_session_free (worker->session);
+#ifdef __GLIBC__
+	/* A session may have had hundreds of megabytes in small pieces, which glibc keeps. */
+	malloc_trim (0);
+#endif
 	g_main_context_unref (worker->main);
 	g_free (worker->address);
 	g_free (worker->release);

@@ -648,8 +648,10 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 		ok = kd_target_note_is_over (target);
 		if (!ok)
 			g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
-				"the connection was lost before, and the machine is as it was left "
-				"then: attach again, and it is put right");
+				"%s; breakpoints that were not removed: %u; attach again, and all "
+				"is "
+				"put right",
+				kd_target_lost_why (target), target->breaks->len);
 	} else {
 		gboolean runs = resume && !spoilt && kd_target_runs_after_detach (target);
 

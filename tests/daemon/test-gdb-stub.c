@@ -24,6 +24,7 @@ set_up (const FakeScript *script)
 
 	f.session->target = kd_target_open_qemu (&options, NULL, &error);
 	g_assert_no_error (error);
+	kd_target_begin (f.session->target, 0);
 	return f;
 }
 

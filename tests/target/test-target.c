@@ -22,6 +22,7 @@ open_ok (FakeStub *stub)
 
 	g_assert_no_error (error);
 	g_assert_nonnull (target);
+	kd_target_begin (target, 0);
 	return target;
 }
 

@@ -6,10 +6,6 @@
 /* More names than any kernel has of one kind. */
 #define NAMES_MAX (1u << 22)
 
-struct KdDwarfNames {
-	KdIndex index;
-};
-
 static unsigned
 kind_of_tag (int tag)
 {

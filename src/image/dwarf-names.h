@@ -8,6 +8,10 @@
  * top level of all units once (two seconds for a kernel) and the answer goes to the cache.
  */
 
+struct KdDwarfNames {
+	KdIndex index;
+};
+
 /* `kind`: STRUCT, UNION, ENUM, TYPEDEF (also base types) or KD_INDEX_DIE_SYMBOL. 0: none. */
 uint64_t kd_dwarf_name_find (KdImage *image, unsigned kind, const char *name);
 gboolean kd_dwarf_name_foreach (KdImage *image,

@@ -140,10 +140,10 @@ map (KdFileMap *file, int fd, GError **error)
 }
 
 KdFileMap *
-kd_file_map_open (const char *path, GError **error)
+kd_file_map_open (const char *path, int flags, GError **error)
 {
 	g_autoptr (KdFileMap) file = g_new0 (KdFileMap, 1);
-	int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 	gboolean mapped;
 
 	if (fd < 0) {

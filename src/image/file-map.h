@@ -19,8 +19,8 @@ typedef struct {
 	struct KdGuardedRange *range;
 } KdFileMap;
 
-/* NULL and KD_IMAGE_ERROR_NOT_FOUND or _NOT_ELF, without the path. */
-KdFileMap *kd_file_map_open (const char *path, GError **error);
+/* `flags`: O_NOFOLLOW or 0. NULL and KD_IMAGE_ERROR_NOT_FOUND or _NOT_ELF, without the path. */
+KdFileMap *kd_file_map_open (const char *path, int flags, GError **error);
 void kd_file_map_free (KdFileMap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdFileMap, kd_file_map_free)
 /* TRUE: zeros stood for some of it. */

@@ -14,7 +14,7 @@
 static size_t
 build_id_of (const char *path, uint8_t ret_id[KD_BUILD_ID_MAX])
 {
-	g_autoptr (KdFileMap) file = kd_file_map_open (path, NULL);
+	g_autoptr (KdFileMap) file = kd_file_map_open (path, 0, NULL);
 	KdElf elf = {0};
 	size_t id_len = 0;
 

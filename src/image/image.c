@@ -14,7 +14,7 @@ G_DEFINE_QUARK (kd - image - error - quark, kd_image_error)
 static gboolean
 map_file (KdImage *image, GError **error)
 {
-	image->file = kd_file_map_open (image->path, error);
+	image->file = kd_file_map_open (image->path, 0, error);
 	if (!image->file)
 		return FALSE;
 	if (image->from_memory &&
@@ -276,10 +276,17 @@ kd_image_path (const KdImage *image)
 const char *
 kd_image_changed (const KdImage *image)
 {
+	const KdIndex *const indexes[] = {
+		&image->index, image->dwarf_names ? &image->dwarf_names->index : NULL};
+
 	/* Each attach touches one that was made from memory, and only we write those. */
 	if (image->file && (image->from_memory ? kd_file_map_is_torn (image->file)
 					       : kd_file_map_has_changed (image->file)))
 		return image->path;
+	for (unsigned i = 0; i < G_N_ELEMENTS (indexes); i++)
+		/* kvmdbg writes them whole, as new files. */
+		if (indexes[i] && indexes[i]->file && kd_file_map_has_changed (indexes[i]->file))
+			return indexes[i]->file->path;
 	return image->dwarf_view ? kd_image_changed (image->dwarf_view) : NULL;
 }
 

@@ -5,11 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "image/file-map.h"
 
 #define MAGIC "kvmdbgix"
 /* Raise it whenever a table's structure, its order or its meaning changes. */
@@ -130,6 +129,7 @@ kd_index_init (KdIndex *index, const void *data, size_t len, const KdIndexKey *k
 void
 kd_index_clear (KdIndex *index)
 {
+	g_clear_pointer (&index->file, kd_file_map_free);
 	g_clear_pointer (&index->built, g_byte_array_unref);
 	*index = (KdIndex){0};
 }
@@ -208,28 +208,19 @@ gboolean
 kd_index_load (KdIndex *index, const char *cache_dir, const KdIndexKey *key)
 {
 	g_autofree char *path = cache_path (cache_dir, key);
-	struct stat st;
-	int fd = open (path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	g_autoptr (KdFileMap) file = kd_file_map_open (path, O_NOFOLLOW, NULL);
 
-	if (fd < 0)
+	/* Of somebody else's the checksum proves nothing. */
+	if (!file || file->st.st_uid != geteuid() || (file->st.st_mode & 022) != 0 ||
+		file->len > BLOCK_MAX)
 		return FALSE;
-	if (fstat (fd, &st) != 0 || !S_ISREG (st.st_mode) || st.st_uid != geteuid() ||
-		(st.st_mode & 022) != 0 || st.st_size < (off_t)sizeof (Header) ||
-		st.st_size > BLOCK_MAX) {
-		close (fd);
-		return FALSE;
-	}
-	size_t len = (size_t)st.st_size;
-	g_autofree uint8_t *data = g_try_malloc (len);
-	/* A copy: what was checked stays so, whatever becomes of the file. */
-	gboolean good = data && kd_file_read (fd, data, len);
-
-	close (fd);
-	if (!good || !kd_index_init (index, data, len, key)) {
+	/* All of it is read now; where the kernel cannot (before 5.14), page by page. */
+	madvise (file->data, file->len, MADV_POPULATE_READ);
+	if (!kd_index_init (index, file->data, file->len, key)) {
 		*index = (KdIndex){0};
 		return FALSE;
 	}
-	index->built = g_byte_array_new_take (g_steal_pointer (&data), len);
+	index->file = g_steal_pointer (&file);
 	return TRUE;
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "image/elf-file.h"
+#include "image/file-map.h"
 
 /*
  * What is slow to find in a vmlinux, found once: sorted symbols, where each BTF type is, which FDE
@@ -68,7 +69,8 @@ typedef struct {
 
 typedef struct {
 	KdIndexArray tables[KD_INDEX_NR_TABLES];
-	GByteArray *built; /* or NULL */
+	KdFileMap *file;   /* of the cache, or */
+	GByteArray *built; /* made here; both NULL: none */
 } KdIndex;
 
 /* Which image a block belongs to. */

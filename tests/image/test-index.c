@@ -117,6 +117,23 @@ test_truncated (Fixture *fixture, gconstpointer data)
 	}
 }
 
+/* By somebody, while it is in use. */
+static void
+test_truncated_in_use (Fixture *fixture, gconstpointer data)
+{
+	g_autoptr (KdImage) image =
+		kd_image_open (&(KdImageOptions){.path = sample, .cache_dir = fixture->dir}, NULL);
+	KdSymbol symbol;
+	KdCfiRow row;
+
+	g_assert_null (kd_image_changed (image));
+	g_assert_cmpint (truncate (fixture->file, 16), ==, 0);
+	g_assert_false (kd_image_symbol_by_name (image, "outer", &symbol));
+	kd_image_cfi_at (image, 0x400000, &row);
+	g_assert_cmpstr (kd_image_changed (image), ==, fixture->file);
+	assert_rebuilt (fixture);
+}
+
 static void
 test_foreign (Fixture *fixture, gconstpointer data)
 {
@@ -181,8 +198,9 @@ main (int argc, char **argv)
 		const char *name;
 		void (*func) (Fixture *fixture, gconstpointer data);
 	} tests[] = {{"/index/reused", test_reused}, {"/index/damaged", test_damaged},
-		{"/index/truncated", test_truncated}, {"/index/foreign", test_foreign},
-		{"/index/lying", test_lying}};
+		{"/index/truncated", test_truncated},
+		{"/index/truncated-in-use", test_truncated_in_use},
+		{"/index/foreign", test_foreign}, {"/index/lying", test_lying}};
 
 	g_test_init (&argc, &argv, NULL);
 	g_autofree char *absolute = g_canonicalize_filename (argv[1], NULL);

@@ -37,9 +37,9 @@ KVMDBG_API GQuark kvmdbg_error_quark (void);
 typedef enum {
 	KVMDBG_ERROR_FAILED,     /* the command failed (exit 1) */
 	KVMDBG_ERROR_USAGE,      /* unknown command, option or argument (exit 2) */
-	KVMDBG_ERROR_NO_SESSION, /* no such session (exit 3) */
+	KVMDBG_ERROR_NO_SESSION, /* no such session, or no daemon runs (exit 3) */
 	KVMDBG_ERROR_LOST,       /* target lost (exit 3) */
-	KVMDBG_ERROR_DAEMON,     /* no daemon runs, or it cannot be started (exit 3) */
+	KVMDBG_ERROR_DAEMON,     /* it cannot be reached or started, or went away (exit 3) */
 	KVMDBG_ERROR_CANCELLED,
 } KvmdbgError;
 

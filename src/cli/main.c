@@ -91,7 +91,8 @@ run_command (const KdCliOptions *options, char **words)
 	g_autoptr (GError) error = NULL;
 	g_autoptr (KvmdbgConnection) connection = kvmdbg_connect (starts, &error);
 
-	if (!connection && !starts)
+	if (!connection && !starts &&
+		g_error_matches (error, KVMDBG_ERROR, KVMDBG_ERROR_NO_SESSION))
 		return refuse_without_daemon (options, words);
 	if (!connection) {
 		kd_call_print_error (options, error, NULL, stdout);

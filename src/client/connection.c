@@ -30,7 +30,8 @@ struct KvmdbgConnection {
 	size_t pos, len;
 	gboolean lost;
 	gboolean start;  /* as it was connected */
-	gboolean proven; /* the daemon has said something */
+	gboolean proven; /* the daemon has said something, or taken what was asked */
+	gboolean unsent; /* of what was asked last, a part at least */
 };
 
 KvmdbgConnection *
@@ -87,6 +88,7 @@ send_line (KvmdbgConnection *connection, const char *line, GError **error)
 {
 	size_t left = strlen (line);
 
+	connection->unsent = FALSE;
 	while (left) {
 		ssize_t n = send (connection->fd, line, left, MSG_NOSIGNAL);
 
@@ -94,8 +96,10 @@ send_line (KvmdbgConnection *connection, const char *line, GError **error)
 			continue;
 		/* What a daemon says before it closes is still to be read, and its end behind it.
 		 */
-		if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+		if (n < 0 && (errno == EPIPE || errno == ECONNRESET)) {
+			connection->unsent = TRUE;
 			return TRUE;
+		}
 		if (n < 0)
 			return went_away (connection, g_strerror (errno), error);
 		line += n;
@@ -113,10 +117,16 @@ read_more (KvmdbgConnection *connection, int flags, gboolean *ret_any, GError **
 	*ret_any = FALSE;
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return TRUE;
-	if (n < 0 && errno != ECONNRESET)
+	if (n < 0)
 		return went_away (connection, g_strerror (errno), error);
-	if (n <= 0)
-		return went_away (connection, "it closed the connection", error);
+	if (n == 0) {
+		/* What it had not read would have made this ECONNRESET: unix(7). */
+		connection->proven |= !connection->unsent;
+		return went_away (connection,
+			"it closed the connection without an answer (if it has ended, so have its "
+			"sessions: attach again)",
+			error);
+	}
 	connection->pos = 0;
 	connection->len = (size_t)n;
 	connection->proven = TRUE;
@@ -301,7 +311,8 @@ wait_reply (KvmdbgConnection *connection, gint64 id, GCancellable *cancellable,
 
 /*
  * A daemon that was killed keeps its socket for the moment its process takes to end. Who connected
- * in that moment is as well off with the next daemon, or with being told that there is none.
+ * in that moment is as well off with the next daemon, or with being told that there is none. But
+ * what a daemon has read is not asked again: it may have ended because of it.
  */
 static gboolean
 connect_again (KvmdbgConnection *connection, GError **error)

@@ -181,7 +181,7 @@ kd_spawn_connect (gboolean start, GError **error)
 	if (start && (errno == ENOENT || errno == ECONNREFUSED))
 		return start_and_connect (path, error);
 	if (errno == ENOENT || errno == ECONNREFUSED) {
-		g_set_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON,
+		g_set_error (error, KVMDBG_ERROR, KVMDBG_ERROR_NO_SESSION,
 			"no session: nothing is attached (“kvmdbg attach ADDR” first)");
 		return -1;
 	}

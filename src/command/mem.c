@@ -6,10 +6,16 @@
 #include "base/json.h"
 #include "command/address.h"
 #include "command/memory.h"
+#include "proto/jsonrpc.h"
 
 #define DEFAULT_LEN 128
-#define LEN_MAX (16 * 1024 * 1024)
 #define BYTES_A_LINE 16
+/* A line in colours, as JSON has it: 82 characters, 20 more for each "\u001b", and 16 times "\\".
+ */
+#define LINE_JSON_MAX 192
+/* With the bytes themselves, in hex: less than what a client takes from its daemon. */
+#define LEN_MAX (4 * 1024 * 1024)
+G_STATIC_ASSERT (LEN_MAX / BYTES_A_LINE * (LINE_JSON_MAX + 2 * BYTES_A_LINE) < KD_JSONRPC_LINE_MAX);
 
 static const KdArg args[] = {
 	{"size", 's', KD_ARG_UINT, 0, FALSE, "1|2|4|8", "show units of so many bytes (default: 1)"},

@@ -24,6 +24,10 @@ typedef struct {
 	"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":1,\"message\":\"no: why\","             \
 	"\"data\":{\"class\":\"" class "\"}}}\n"
 
+#define GONE                                                                                       \
+	"the daemon went away: it closed the connection without an answer (if it has ended, so "   \
+	"have its sessions: attach again)"
+
 static const Row rows[] = {
 	{"result", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"a\":[1,\"\xc3\xa9\"]}}\n",
 		"{\"a\":[1,\"\xc3\xa9\"]}"},
@@ -54,11 +58,13 @@ static const Row rows[] = {
 		"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-1,\"message\":\"no: why\"}}\n",
 		NULL, KVMDBG_ERROR_FAILED, "no: why"},
 	{"closes-in-mid-answer", "{\"jsonrpc\":\"2.0\",\"id\":1,\"res", NULL, KVMDBG_ERROR_DAEMON,
-		"the daemon went away: it closed the connection"},
+		GONE},
 	{"refused",
 		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32000,\"message\":\"full\"}}"
 		"\n",
 		NULL, KVMDBG_ERROR_DAEMON, "full"},
+	/* Not asked again: nobody listens, so that would be NO_SESSION. */
+	{"dies-of-it", "", NULL, KVMDBG_ERROR_DAEMON, GONE},
 	{"garbage", "HTTP/1.1 400 Bad Request\n", NULL, KVMDBG_ERROR_DAEMON, NULL},
 };
 
@@ -152,7 +158,7 @@ test_call (gconstpointer data)
 		check_call (data, chunks[i]);
 }
 
-/* A daemon that ends before it says a word: the next one is asked, and here there is none. */
+/* A daemon that ends before it reads a word: the next one is asked, and here there is none. */
 static void
 test_closes_at_once (void)
 {
@@ -166,7 +172,7 @@ test_closes_at_once (void)
 	close (fd);
 	close (listener);
 	g_assert_null (kvmdbg_call (connection, "vms", NULL, NULL, NULL, &error));
-	g_assert_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON);
+	g_assert_error (error, KVMDBG_ERROR, KVMDBG_ERROR_NO_SESSION);
 	g_assert_nonnull (strstr (error->message, "nothing is attached"));
 }
 
@@ -201,7 +207,7 @@ test_no_daemon (void)
 
 	g_unlink (path);
 	g_assert_null (kvmdbg_connect (FALSE, &error));
-	g_assert_error (error, KVMDBG_ERROR, KVMDBG_ERROR_DAEMON);
+	g_assert_error (error, KVMDBG_ERROR, KVMDBG_ERROR_NO_SESSION);
 }
 
 static void

@@ -11,6 +11,7 @@ import re
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -567,6 +568,28 @@ def stale_socket(build):
         expect_equal(len(tool.processes()), 1, "daemons")
 
 
+def dies_at_work(build):
+    """Who waits for an answer is told that none will come, and nobody is asked in the dead daemon's stead."""
+    with harness.Kvmdbg(build) as tool, socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(tool.dir / "gdb.sock"))
+        hung.listen(4)
+        done = []
+        waiting = threading.Thread(target=lambda: done.append(tool.run("attach", f"unix:{tool.dir}/gdb.sock")))
+        waiting.start()
+        hung.settimeout(10)
+        with hung.accept()[0] as peer:
+            peer.settimeout(10)
+            expect(peer.recv(1), "the daemon asked nothing")
+            daemon, = struct.unpack("i8x", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            os.kill(daemon, signal.SIGKILL)
+            waiting.join()
+        expect_equal(done[0].status, 3, str(done[0]))
+        expect("the daemon went away" in done[0].err, str(done[0]))
+        while tool.processes():
+            time.sleep(0.01)
+        tool.refused(3, "nothing is attached|attach", "status")
+
+
 def started_at_once(build):
     with harness.Kvmdbg(build) as tool:
         port = closed_port()
@@ -588,7 +611,8 @@ def runtime_folder(build):
     with harness.Kvmdbg(build) as tool:
         folder = tool.dir / "run" / "kvmdbg"
         folder.mkdir(mode=0o755)
-        tool.refused(3, "mode 755", "attach", ":1")
+        for argv in (["attach", ":1"], ["sessions"], ["status"]):
+            tool.refused(3, "mode 755", *argv)
         folder.rmdir()
         elsewhere = tool.dir / "elsewhere"
         elsewhere.mkdir(mode=0o700)
@@ -687,7 +711,7 @@ def bash_completion(build):
 
 CASES = [requests, errors, huge_line, slow_reader, clients_that_go, many_clients, waiting_attach, others_attach,
          vanished_attach, cancelled_in_queue, timeouts, too_many_clients, few_descriptors, notifications, unread_answers,
-         port_first_byte, port_options, too_many_debuggers, interrupts, starts_and_ends, one_at_a_time, stale_socket,
+         port_first_byte, port_options, too_many_debuggers, interrupts, starts_and_ends, one_at_a_time, stale_socket, dies_at_work,
          started_at_once, runtime_folder, missing_daemon, statuses, help_texts, man_page, bash_completion]
 
 

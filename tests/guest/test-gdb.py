@@ -543,10 +543,10 @@ def gone(host):
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "%s", "params": {"session": "test", "argv": ["%s"]}}) + "\n"
     with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
         first.connect(path)
-        first.sendall(line.encode() % (b"step", b"100000000"))
+        first.sendall(line.encode() % (b"step", b"1000000"))
         time.sleep(1)
         second.connect(path)
-        second.sendall(line.encode() % (b"break", HOT.encode()) + 60 * line.encode() % (b"bt", b"-a"))
+        second.sendall(line.encode() % (b"break", HOT.encode()) + 60 * (line.encode() % (b"bt", b"-a")))
         time.sleep(0.5)
         second.close()
         time.sleep(0.5)

@@ -81,7 +81,7 @@ class Host:
         text = self.machine.output("cat /proc/iomem")
         start, end = re.search(r"([0-9a-f]+)-([0-9a-f]+) : Kernel code", text).groups()
         self.text_range = int(start, 16), int(end, 16) + 1 - int(start, 16)
-        symbols = self.machine.output("grep -E ' [Tt] (%s)$' /proc/kallsyms" % "|".join(FUNCTIONS))
+        symbols = self.machine.output(f"grep -E ' [Tt] ({'|'.join(FUNCTIONS)})([[:space:]]|$)' /proc/kallsyms")
         self.breaks = [int(line.split()[0], 16) for line in symbols.splitlines()]
         expect_equal(len(self.breaks), len(FUNCTIONS), "functions")
         done = self.kvmdbg.attach(self.machine)

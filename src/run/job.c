@@ -13,10 +13,8 @@
 #define SECONDS_MAX 86400
 #define DEPTH_MAX 8
 #define FILE_MAX (1 << 20)
-/* Of a value with all its ${…} replaced: a few that are made of each other would be worth
- * gigabytes, or hours. */
-#define VALUE_BYTES_MAX (1U << 20)
-#define VALUE_REFERENCES_MAX 10000
+#define VALUE_MAX (1 << 20)  /* with its variables */
+#define REFERENCES_MAX 10000 /* in it and in what they stand for: they may stand for nothing */
 
 G_DEFINE_QUARK (kd - job - error - quark, kd_job_error)
 
@@ -110,68 +108,58 @@ variable (KdJob *job, const char *name, GError **error)
 	return NULL;
 }
 
-typedef struct {
-	KdJob *job;
-	GString *out;
-	unsigned nr_references;
-} Expansion;
-
-static gboolean expand (Expansion *expansion, const char *text, int depth, GError **error);
-
-static gboolean
-expand_reference (Expansion *expansion, const char *name, size_t len, int depth, GError **error)
-{
-	g_autofree char *copy = g_strndup (name, len);
-	const char *value = variable (expansion->job, copy, error);
-
-	expansion->nr_references++;
-	return value && expand (expansion, value, depth + 1, error);
-}
-
 /* Values may hold ${…} themselves. */
-static gboolean
-expand (Expansion *expansion, const char *text, int depth, GError **error)
+static char *
+expand (KdJob *job, const char *text, int depth, unsigned *left, GError **error)
 {
-	const char *path = expansion->job->path;
+	g_autoptr (GString) out = g_string_new (NULL);
 
 	if (depth > DEPTH_MAX) {
 		g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE, "%s: %s is made of itself",
-			path, text);
-		return FALSE;
+			job->path, text);
+		return NULL;
 	}
 	while (*text) {
-		const char *end = g_str_has_prefix (text, "${") ? strchr (text, '}') : NULL;
+		const char *end = g_str_has_prefix (text, "${") ? strchr (text, '}') : NULL, *value;
+		g_autofree char *name = NULL, *whole = NULL;
 
-		if (expansion->out->len > VALUE_BYTES_MAX ||
-			expansion->nr_references > VALUE_REFERENCES_MAX) {
-			g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE,
-				"%s: a value is over %u KiB, or %u ${…}, with all of them replaced",
-				path, VALUE_BYTES_MAX >> 10, VALUE_REFERENCES_MAX);
-			return FALSE;
-		}
 		if (g_str_has_prefix (text, "$${")) {
-			g_string_append (expansion->out, "${");
+			g_string_append (out, "${");
 			text += strlen ("$${");
-		} else if (!end) {
-			g_string_append_c (expansion->out, *text++);
-		} else {
-			if (!expand_reference (
-				    expansion, text + 2, (size_t)(end - text - 2), depth, error))
-				return FALSE;
-			text = end + 1;
+			continue;
+		}
+		if (!end) {
+			g_string_append_c (out, *text++);
+			continue;
+		}
+		if ((*left)-- == 0) {
+			g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE,
+				"%s: a value made of more than %d others", job->path,
+				REFERENCES_MAX);
+			return NULL;
+		}
+		name = g_strndup (text + 2, (gsize)(end - text - 2));
+		value = variable (job, name, error);
+		whole = value ? expand (job, value, depth + 1, left, error) : NULL;
+		if (!whole)
+			return NULL;
+		g_string_append (out, whole);
+		text = end + 1;
+		if (out->len > VALUE_MAX) {
+			g_set_error (error, KD_JOB_ERROR, KD_JOB_ERROR_FILE,
+				"%s: a value of more than %d bytes", job->path, VALUE_MAX);
+			return NULL;
 		}
 	}
-	return TRUE;
+	return g_string_free (g_steal_pointer (&out), FALSE);
 }
 
 char *
 kd_job_expand (KdJob *job, const char *text, GError **error)
 {
-	g_autoptr (GString) out = g_string_new (NULL);
-	Expansion expansion = {job, out, 0};
+	unsigned left = REFERENCES_MAX;
 
-	return expand (&expansion, text, 0, error) ? g_string_free (g_steal_pointer (&out), FALSE)
-						   : NULL;
+	return expand (job, text, 0, &left, error);
 }
 
 char *

@@ -152,6 +152,8 @@ arm (KdTarget *target, KdBreak *point)
 		point->hot = FALSE;
 		return;
 	}
+	/* With loads in its code the machine must not be let run by what is left on the link. */
+	kd_rsp_link_set_leaves_detach (target->rsp, FALSE);
 	/* Also when the write fails: it may have been made. */
 	point->armed = TRUE;
 	target->nr_armed++;
@@ -192,7 +194,9 @@ disarm (KdTarget *target, KdBreak *point, GError **error)
 	}
 	point->hot = there;
 	point->armed = FALSE;
-	target->nr_armed--;
+	if (--target->nr_armed == 0)
+		kd_rsp_link_set_leaves_detach (
+			target->rsp, target->was_running && !kd_target_note_has_code (target));
 	point->inserted = kd_target_break_ask (target, TRUE, point, NULL);
 	return TRUE;
 }

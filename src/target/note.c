@@ -258,7 +258,8 @@ restore_code (KdTarget *target, JsonObject *point, GError **error)
 		kd_target_hot_restore (target, pa, code, error))
 		return TRUE;
 	g_prefix_error (error,
-		"the kernel's code at 0x%" PRIx64 " is not as it was, and cannot be put back, so that the "
+		"the kernel's code at 0x%" PRIx64
+		" is not as it was, and cannot be put back, so that the "
 		"machine stays paused: ",
 		pa);
 	return FALSE;

@@ -645,7 +645,9 @@ kd_target_detach (KdTarget *target, gboolean resume, GError **error)
 
 	kd_target_block_cancel (target);
 	if (target->state == KD_TARGET_LOST) {
-		ok = kd_target_note_is_over (target);
+		/* One that was given up may be there still, where nothing tells. */
+		ok = kd_target_note_is_over (target) &&
+		     (target->identity || !kd_target_is_given_up (target));
 		if (!ok)
 			g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_LOST,
 				"%s; breakpoints that were not removed: %u; attach again, and all "

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "target/rsp-link.h"
+#include "target/rsp-link-private.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -10,25 +10,6 @@
 #define NOISE_MAX (16 * 1024 * 1024) /* acks, output, stops nobody asked for, without an answer */
 /* After a stop nobody asked for, a request without an answer was eaten by it. */
 #define RESEND_US (300 * 1000)
-
-struct KdRspLink {
-	KdTransport *transport;
-	KdRspClient *client;
-	KdRspRequest request;
-	KdSilence *silence;
-	gint64 first_us; /* that the first answer may take: who serves another client is silent */
-	KdRspLinkStopFunc stop_func;
-	void *stop_data;
-	GString *output; /* of the monitor command in flight; NULL: thrown away */
-	gboolean is_stub, closed, given_up, pipelined;
-	gboolean peer_closed;
-	gboolean leaves_detach; /* when it is closed */
-	char *why_closed;
-	size_t noise;               /* bytes since the last answer */
-	gboolean stopped_meanwhile; /* a stop nobody asked for came since the last request */
-	gboolean phys_on;           /* physical mode is on at the stub, or may be */
-	guint nr_stops, nr_asked_stops;
-};
 
 KdRspLink *
 kd_rsp_link_new (KdTransport *transport, KdSilence *silence, int first_ms)
@@ -383,9 +364,8 @@ no_answer (KdRspLink *link, gint64 start_us, GError *why, GError **error)
 	return give_up (link, text, error);
 }
 
-/* The answer to the (first) request in flight. */
-static gboolean
-await (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
+gboolean
+kd_rsp_link_await (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 {
 	gint64 start_us = g_get_monotonic_time(), end_us = deadline (link, start_us);
 
@@ -423,7 +403,7 @@ drain (KdRspLink *link, GError **error)
 	KdRspAnswer answer;
 
 	while (kd_rsp_client_is_busy (link->client) && !kd_rsp_client_is_running (link->client))
-		if (!await (link, &answer, error))
+		if (!kd_rsp_link_await (link, &answer, error))
 			return FALSE;
 	if (!kd_rsp_client_is_running (link->client))
 		return TRUE;
@@ -445,14 +425,14 @@ send_this (KdRspLink *link, const KdRspRequest *request, GError **error)
 	return TRUE;
 }
 
-static gboolean
-send_request (KdRspLink *link, GError **error)
+gboolean
+kd_rsp_link_send_request (KdRspLink *link, GError **error)
 {
 	return send_this (link, &link->request, error);
 }
 
-static gboolean
-ready (KdRspLink *link, GError **error)
+gboolean
+kd_rsp_link_ready (KdRspLink *link, GError **error)
 {
 	if (!check_open (link, error))
 		return FALSE;
@@ -462,9 +442,8 @@ ready (KdRspLink *link, GError **error)
 	return drain (link, error);
 }
 
-/* Puts the stub's `m` back to virtual memory if an earlier call had to leave it physical. */
-static gboolean
-phys_off (KdRspLink *link, GError **error)
+gboolean
+kd_rsp_link_phys_off (KdRspLink *link, GError **error)
 {
 	g_autoptr (GString) saved = NULL;
 	KdRspExpect expect = link->request.expect;
@@ -477,7 +456,7 @@ phys_off (KdRspLink *link, GError **error)
 	saved = g_string_new_len (link->request.payload->str, (gssize)link->request.payload->len);
 	ok = kd_rsp_request_qemu_set_phys (
 		     &link->request, kd_rsp_link_features (link), FALSE, NULL) &&
-	     send_request (link, error) && await (link, &answer, error);
+	     kd_rsp_link_send_request (link, error) && kd_rsp_link_await (link, &answer, error);
 	link->request.expect = expect;
 	g_string_assign (link->request.payload, saved->str);
 	if (ok)
@@ -495,10 +474,11 @@ kd_rsp_link_doubt_phys (KdRspLink *link)
 gboolean
 kd_rsp_link_ask (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 {
-	if (!ready (link, error) || !phys_off (link, error))
+	if (!kd_rsp_link_ready (link, error) || !kd_rsp_link_phys_off (link, error))
 		return FALSE;
 	link->stopped_meanwhile = FALSE;
-	return send_request (link, error) && await (link, ret_answer, error);
+	return kd_rsp_link_send_request (link, error) &&
+	       kd_rsp_link_await (link, ret_answer, error);
 }
 
 gboolean
@@ -548,8 +528,9 @@ kd_rsp_link_resume (KdRspLink *link, const KdRspRequest *first, GError **error)
 	gint64 start_us;
 	GError *why = NULL;
 
-	if (!ready (link, error) || !phys_off (link, error) ||
-		(first && !send_this (link, first, error)) || !send_request (link, error))
+	if (!kd_rsp_link_ready (link, error) || !kd_rsp_link_phys_off (link, error) ||
+		(first && !send_this (link, first, error)) ||
+		!kd_rsp_link_send_request (link, error))
 		return FALSE;
 	link->stopped_meanwhile = FALSE;
 	/* Whole, now: what is left of it would be sent to a machine that runs. */
@@ -564,7 +545,7 @@ kd_rsp_link_resume (KdRspLink *link, const KdRspRequest *first, GError **error)
 gboolean
 kd_rsp_link_answer (KdRspLink *link, KdRspAnswer *ret_answer, GError **error)
 {
-	return await (link, ret_answer, error);
+	return kd_rsp_link_await (link, ret_answer, error);
 }
 
 gboolean
@@ -641,208 +622,4 @@ kd_rsp_link_dispatch (KdRspLink *link, GError **error)
 	       check_io (link, kd_transport_fill (link->transport), error) &&
 	       feed_all (link, error) &&
 	       check_io (link, kd_transport_flush (link->transport, out), error);
-}
-
-/* --- memory --- */
-
-/* Requests of one read that are on their way. */
-typedef struct {
-	uint64_t addr;
-	uint8_t *buf;
-	size_t len, sent, got;
-	size_t chunk;
-	GError *fault; /* the first; the rest is only waited for */
-} MemoryRead;
-
-static void
-take_piece (MemoryRead *read, const KdRspAnswer *answer)
-{
-	size_t want = MIN (read->chunk, read->len - read->got), got = 0;
-	GError *why = NULL;
-
-	if (read->fault)
-		return;
-	if (kd_rsp_parse_memory (
-		    answer->payload, answer->len, want, read->buf + read->got, &got, &why))
-		read->got += got;
-	if (!why && got == want)
-		return;
-	if (!why || why->code == KD_PROTO_ERROR_REMOTE)
-		g_set_error (&read->fault, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT,
-			"the stub cannot read 0x%" PRIx64 " (%s)", read->addr + read->got,
-			why ? why->message : "short answer");
-	else
-		kd_rsp_link_propagate (&read->fault, g_steal_pointer (&why));
-	g_clear_error (&why);
-}
-
-/* Sends as many requests as the window holds and takes answers until all have come. */
-static gboolean
-run_read (KdRspLink *link, MemoryRead *read, GError **error)
-{
-	guint window = link->pipelined ? KD_RSP_WINDOW_MAX - 2 : 1, flying = 0;
-	KdRspAnswer answer;
-
-	while (read->sent < read->len || flying > 0) {
-		/* Half a window at a time: one system call sends many. */
-		if (flying <= window / 2) {
-			while (flying < window && read->sent < read->len && !read->fault) {
-				size_t len = MIN (read->chunk, read->len - read->sent);
-
-				if (!kd_rsp_request_read_memory (&link->request,
-					    kd_rsp_link_features (link), read->addr + read->sent,
-					    len, error) ||
-					!send_request (link, error))
-					return FALSE;
-				read->sent += len;
-				flying++;
-			}
-			if (flying == 0)
-				break;
-		}
-		if (!await (link, &answer, error))
-			return FALSE;
-		flying--;
-		take_piece (read, &answer);
-	}
-	return TRUE;
-}
-
-static gboolean
-set_phys (KdRspLink *link, gboolean on, GError **error)
-{
-	KdRspAnswer answer;
-	GError *why = NULL;
-
-	if (!kd_rsp_request_qemu_set_phys (&link->request, kd_rsp_link_features (link), on, &why)) {
-		kd_rsp_link_propagate (error, why);
-		return FALSE;
-	}
-	/* From here on it may be on, whatever becomes of the answer. */
-	link->phys_on = TRUE;
-	if (!send_request (link, error) || !await (link, &answer, error))
-		return FALSE;
-	if (!kd_rsp_parse_ok (answer.payload, answer.len, &why)) {
-		kd_rsp_link_propagate (error, why);
-		return FALSE;
-	}
-	link->phys_on = on;
-	return TRUE;
-}
-
-/* Short reads: switch, read and switch back in one write. */
-static gboolean
-read_phys_batch (KdRspLink *link, MemoryRead *read, GError **error)
-{
-	const KdRspFeatures *features = kd_rsp_link_features (link);
-	size_t nr = 0;
-	KdRspAnswer answer;
-	GError *why = NULL;
-
-	if (!kd_rsp_request_qemu_set_phys (&link->request, features, TRUE, &why)) {
-		kd_rsp_link_propagate (error, why);
-		return FALSE;
-	}
-	if (!send_request (link, error))
-		return FALSE;
-	for (; read->sent < read->len; nr++) {
-		size_t len = MIN (read->chunk, read->len - read->sent);
-
-		if (!kd_rsp_request_read_memory (
-			    &link->request, features, read->addr + read->sent, len, error) ||
-			!send_request (link, error))
-			return FALSE;
-		read->sent += len;
-	}
-	if (!kd_rsp_request_qemu_set_phys (&link->request, features, FALSE, error) ||
-		!send_request (link, error) || !await (link, &answer, error))
-		return FALSE;
-	if (!kd_rsp_parse_ok (answer.payload, answer.len, &why))
-		kd_rsp_link_propagate (&read->fault, why);
-	for (; nr > 0; nr--) {
-		if (!await (link, &answer, error))
-			return FALSE;
-		take_piece (read, &answer);
-	}
-	return await (link, &answer, error);
-}
-
-gboolean
-kd_rsp_link_read_memory (KdRspLink *link, gboolean phys, uint64_t addr, uint8_t *buf, size_t len,
-	size_t *ret_got, GError **error)
-{
-	MemoryRead read = {.addr = addr, .buf = buf, .len = len};
-	gboolean ok;
-
-	*ret_got = 0;
-	if (!ready (link, error))
-		return FALSE;
-	read.chunk = kd_rsp_read_memory_max (kd_rsp_link_features (link));
-	link->stopped_meanwhile = FALSE;
-	if (phys && link->pipelined && len <= 8 * read.chunk) {
-		ok = read_phys_batch (link, &read, error);
-	} else if (phys) {
-		g_autoptr (GError) off_error = NULL;
-
-		ok = set_phys (link, TRUE, error) && run_read (link, &read, error);
-		/* A failure here leaves phys_on set: the next request switches it off first. */
-		if (ok)
-			set_phys (link, FALSE, &off_error);
-	} else {
-		ok = phys_off (link, error) && run_read (link, &read, error);
-	}
-	*ret_got = read.got;
-	if (!ok) {
-		g_clear_error (&read.fault);
-		return FALSE;
-	}
-	if (read.fault) {
-		g_propagate_error (error, read.fault);
-		return FALSE;
-	}
-	return TRUE;
-}
-
-static gboolean
-write_pieces (KdRspLink *link, uint64_t addr, const uint8_t *buf, size_t len, GError **error)
-{
-	const KdRspFeatures *features = kd_rsp_link_features (link);
-	size_t chunk = kd_rsp_write_memory_max (features);
-
-	for (size_t done = 0; done < len;) {
-		size_t n = MIN (chunk, len - done);
-		KdRspAnswer answer;
-		GError *why = NULL;
-
-		if (kd_rsp_request_write_memory (
-			    &link->request, features, addr + done, buf + done, n, &why) &&
-			kd_rsp_client_send (link->client, &link->request, &why)) {
-			if (!await (link, &answer, error))
-				return FALSE;
-			kd_rsp_parse_ok (answer.payload, answer.len, &why);
-		}
-		if (why) {
-			g_prefix_error (&why, "write at 0x%" PRIx64 ": ", addr + done);
-			kd_rsp_link_propagate (error, why);
-			return FALSE;
-		}
-		done += n;
-	}
-	return TRUE;
-}
-
-gboolean
-kd_rsp_link_write_memory (KdRspLink *link, gboolean phys, uint64_t addr, const uint8_t *buf,
-	size_t len, GError **error)
-{
-	gboolean ok;
-
-	if (!ready (link, error))
-		return FALSE;
-	if (!phys)
-		return phys_off (link, error) && write_pieces (link, addr, buf, len, error);
-	ok = set_phys (link, TRUE, error) && write_pieces (link, addr, buf, len, error);
-	if (link->phys_on && !link->closed)
-		set_phys (link, FALSE, NULL);
-	return ok;
 }

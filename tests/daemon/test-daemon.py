@@ -525,7 +525,9 @@ def timeouts(build):
         for value in ("1", -1, 1.5, 86401):
             reply = client.call("status", number=6, timeout=value)
             expect_equal(reply["error"]["data"]["class"], "usage", str(value))
-        daemon.tool.refused(1, "no answer for 1 s", "--timeout", "1", "attach", f":{peer.getsockname()[1]}")
+        # What was given up still waits at the first.
+        with socket.create_server(("127.0.0.1", 0)) as second:
+            daemon.tool.refused(1, "no answer for 1 s", "--timeout", "1", "attach", f":{second.getsockname()[1]}")
 
 
 # --- the process ---

@@ -204,6 +204,9 @@ test_limits (void)
 		kd_rsp_server_feed (server, "x", 1, &used, &event, &error), ==, KD_DECODE_FAILED);
 	g_assert_error (error, KD_PROTO_ERROR, KD_PROTO_ERROR_MALFORMED);
 	g_clear_error (&error);
+	/* Who has sent so much is not heard again. */
+	kd_rsp_server_free (server);
+	server = kd_rsp_server_new();
 	memset (large + 1, 'a', KD_RSP_PAYLOAD_MAX + 1);
 	g_assert_cmpint (kd_rsp_server_feed (server, large, strlen (large), &used, &event, &error),
 		==, KD_DECODE_FAILED);

@@ -521,15 +521,19 @@ do_complete (const Request *request, GError **error)
 
 /* One that is not run yet need not wait for its turn to be told that it is cancelled. */
 static void
-withdraw (KdServer *server, KdJob *job)
+withdraw (KdServer *server, KdWorker *worker, KdJob *job)
 {
 	g_autoptr (GError) error = NULL;
 
 	if (!kd_job_take (job, KD_JOB_WITHDRAWN))
 		return;
 	g_cancellable_set_error_if_cancelled (job->cancellable, &error);
+	/* An attach: its session is over before the answer can be seen. */
+	if (is_attach (job))
+		leave (server, worker);
 	tell (server, job, NULL, error);
-	g_clear_pointer (&job->id, json_node_unref);
+	/* Nobody is told again, and its place in the queue is free. */
+	job->client = 0;
 }
 
 /* Cancels the caller's own request of that id. */
@@ -546,7 +550,8 @@ do_cancel (const Request *request, GError **error)
 			"cancel: parameter “id” is missing");
 		return FALSE;
 	}
-	for (guint i = 0; i < server->sessions->len; i++) {
+	/* From the last on: a session may leave on the way. */
+	for (guint i = server->sessions->len; i-- > 0;) {
 		KdWorker *worker = g_ptr_array_index (server->sessions, i);
 
 		for (GList *l = kd_worker_jobs (worker)->head; l; l = l->next) {
@@ -556,7 +561,7 @@ do_cancel (const Request *request, GError **error)
 				!json_node_equal (job->id, id))
 				continue;
 			g_cancellable_cancel (job->cancellable);
-			withdraw (server, job);
+			withdraw (server, worker, job);
 			found = TRUE;
 		}
 	}

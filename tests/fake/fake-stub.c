@@ -27,8 +27,10 @@ struct FakeStub {
 	FakeScript script;
 	GThread *thread;
 	char *dir, *path, *address;
-	int listener, fd;
+	int listener;
 	GMutex lock; /* what follows is looked at from outside */
+	int fd;      /* of its client; written by the thread alone */
+	gboolean killed;
 	GPtrArray *requests;
 	GHashTable *breaks;
 	gboolean phys, running, stepping[NR_CPUS];
@@ -338,12 +340,18 @@ static gpointer
 run (gpointer data)
 {
 	FakeStub *stub = data;
+	int fd;
 
-	while ((stub->fd = accept (stub->listener, NULL, NULL)) >= 0) {
-		int fd = stub->fd;
-
+	while ((fd = accept (stub->listener, NULL, NULL)) >= 0) {
+		g_mutex_lock (&stub->lock);
+		stub->fd = fd;
+		if (stub->killed)
+			shutdown (fd, SHUT_RDWR);
+		g_mutex_unlock (&stub->lock);
 		serve_client (stub);
+		g_mutex_lock (&stub->lock);
 		stub->fd = -1;
+		g_mutex_unlock (&stub->lock);
 		close (fd);
 	}
 	return NULL;
@@ -379,8 +387,11 @@ void
 fake_stub_kill (FakeStub *stub)
 {
 	shutdown (stub->listener, SHUT_RDWR);
+	g_mutex_lock (&stub->lock);
+	stub->killed = TRUE;
 	if (stub->fd >= 0)
 		shutdown (stub->fd, SHUT_RDWR);
+	g_mutex_unlock (&stub->lock);
 }
 
 void

@@ -245,6 +245,7 @@ typedef struct {
 	const char *to, *from; /* registers; NULL: none is written */
 } KdTrivialInsn;
 #define KD_TRIVIAL_INSN_MAX 8
+#define KD_ACCESS_NEAR (64 * 1024) /* offset and size of an access, bytes */
 
 /* A table of pointers, by number of a CPU's feature, to its name or to a record that has it. */
 typedef struct {
@@ -400,6 +401,13 @@ struct KdArch {
 	 * is as short as what functions begin with. */
 	const uint8_t *self_load;
 	unsigned self_load_len;
+	/*
+	 * TRUE: the instruction at the start of `code` accesses memory no further than
+	 * KD_ACCESS_NEAR from the value of register *ret_base, to which that of *ret_index (NULL:
+	 * none) is added. A literal in the code is none. With `self_load` only.
+	 */
+	gboolean (*access_base) (const uint8_t code[KD_TRIVIAL_INSN_MAX], const char **ret_base,
+		const char **ret_index);
 	/* The CPU's own watchpoints, which KVM uses, stop it before the access. */
 	gboolean watch_before;
 	/*

@@ -92,6 +92,22 @@ trivial_insn (const uint8_t code[KD_TRIVIAL_INSN_MAX], KdTrivialInsn *ret_insn)
 	return TRUE;
 }
 
+/* Arm ARM C4.1.94, "Loads and Stores": all have their base in Rn, but for literals. */
+static gboolean
+access_base (const uint8_t code[KD_TRIVIAL_INSN_MAX], const char **ret_base, const char **ret_index)
+{
+	uint32_t word = code[0] | code[1] << 8 | code[2] << 16 | (uint32_t)code[3] << 24;
+	unsigned base = word >> 5 & 31, index = word >> 16 & 31;
+	gboolean has_index = (word & 0x3b200c00) == 0x38200800;
+
+	if ((word & 0x0a000000) != 0x08000000 || (word & 0x3b000000) == 0x18000000)
+		return FALSE;
+	/* DWARF's 31 is SP, as it is for a base; as an index it is zero. */
+	*ret_base = dwarf_reg_name (base);
+	*ret_index = has_index && index != 31 ? dwarf_reg_name (index) : NULL;
+	return TRUE;
+}
+
 /* ldr wzr, . */
 static const uint8_t self_load[] = {0x1f, 0x00, 0x00, 0x18};
 
@@ -581,6 +597,7 @@ const KdArch kd_arch_arm64 = {
 	.irqs_off = irqs_off,
 	.vmid = vmid,
 	.trivial_insn = trivial_insn,
+	.access_base = access_base,
 	.self_load = self_load,
 	.self_load_len = sizeof self_load,
 	.hold_irqs = hold_irqs,

@@ -16,6 +16,7 @@
  */
 
 #define SETTLE_TRIES 4
+#define IMAGE_MAX ((uint64_t)256 << 20) /* of a kernel, which is in one piece of memory */
 
 static KdBreak *
 break_of (KdTarget *target, int number)
@@ -29,7 +30,7 @@ break_of (KdTarget *target, int number)
 gboolean
 kd_target_has_hot_breaks (const KdTarget *target)
 {
-	return target->arch->self_load && target->arch->trivial_insn &&
+	return target->arch->self_load && target->arch->trivial_insn && target->arch->access_base &&
 	       kd_target_has_accel (target, "tcg") && target->ram->len;
 }
 
@@ -114,22 +115,6 @@ settle_at_load (KdTarget *target, unsigned cpu, uint64_t va, GError **error)
 	return FALSE;
 }
 
-gboolean
-kd_target_hot_settle (KdTarget *target, GError **error)
-{
-	for (unsigned cpu = 0; target->nr_armed && cpu < target->threads->len; cpu++) {
-		uint64_t pc;
-
-		if (!target->regs[cpu].untold)
-			continue;
-		if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error) ||
-			(kd_target_hot_code (target, pc) &&
-				!settle_at_load (target, cpu, pc, error)))
-			return FALSE;
-	}
-	return TRUE;
-}
-
 static void
 arm (KdTarget *target, KdBreak *point)
 {
@@ -198,6 +183,61 @@ disarm (KdTarget *target, KdBreak *point, GError **error)
 		kd_rsp_link_set_leaves_detach (
 			target->rsp, target->was_running && !kd_target_note_has_code (target));
 	point->inserted = kd_target_break_ask (target, TRUE, point, NULL);
+	return TRUE;
+}
+
+/* TRUE: what `cpu`, at `pc` of the kernel's image, is about to access is near `point`. */
+static gboolean
+is_reader (KdTarget *target, unsigned cpu, uint64_t pc, const KdBreak *point)
+{
+	uint8_t code[KD_TRIVIAL_INSN_MAX];
+	uint64_t base, index = 0, far = pc - point->va;
+	const char *base_reg, *index_reg;
+
+	if (far + IMAGE_MAX > 2 * IMAGE_MAX ||
+		!kd_target_read_phys (target, point->pa + far, code, sizeof code, NULL) ||
+		!target->arch->access_base (code, &base_reg, &index_reg) ||
+		!kd_target_reg_get (target, cpu, base_reg, &base, NULL) ||
+		(index_reg && !kd_target_reg_get (target, cpu, index_reg, &index, NULL)))
+		return FALSE;
+	return base + index - point->va + KD_ACCESS_NEAR < 2 * KD_ACCESS_NEAR;
+}
+
+/*
+ * One that is about to read the load, as the kernel does before it patches, may have hit the
+ * watchpoint unreported as well, and its read would pass: it is stepped with the code as it was.
+ */
+static gboolean
+settle_reader (KdTarget *target, unsigned cpu, uint64_t pc, GError **error)
+{
+	for (guint i = 0; i < target->breaks->len; i++) {
+		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
+
+		if (point->armed && is_reader (target, cpu, pc, point))
+			return disarm (target, point, error) &&
+			       kd_target_step_held (target, cpu, error);
+	}
+	return TRUE;
+}
+
+gboolean
+kd_target_hot_settle (KdTarget *target, GError **error)
+{
+	for (unsigned readers = 0; readers < 2; readers++)
+		for (unsigned cpu = 0; target->nr_armed && cpu < target->threads->len; cpu++) {
+			uint64_t pc;
+
+			if (!target->regs[cpu].untold)
+				continue;
+			if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
+				return FALSE;
+			if (!readers && kd_target_hot_code (target, pc) &&
+				!settle_at_load (target, cpu, pc, error))
+				return FALSE;
+			if (readers && !kd_target_hot_code (target, pc) &&
+				!settle_reader (target, cpu, pc, error))
+				return FALSE;
+		}
 	return TRUE;
 }
 

@@ -442,6 +442,41 @@ static const struct {
 	{"bti c", 0xd503245f, NULL, NULL, FALSE},
 };
 
+static const struct {
+	const char *name;
+	uint32_t word;
+	const char *base, *index; /* base NULL: no access by a base */
+} accesses[] = {
+	{"ldr w1, [x0]", 0xb9400001, "x0", NULL},
+	{"ldtr w2, [x3]", 0xb8400862, "x3", NULL},
+	{"ldr x0, [x1, #32760]", 0xf97ffc20, "x1", NULL},
+	{"ldp x6, x7, [x1], #16", 0xa8c11c26, "x1", NULL},
+	{"ldrb w3, [x1, x2]", 0x38626823, "x1", "x2"},
+	{"ldr x0, [sp, #8]", 0xf94007e0, "sp", NULL},
+	{"ldxr x0, [x1]", 0xc85f7c20, "x1", NULL},
+	{"ldr q0, [x9]", 0x3dc00120, "x9", NULL},
+	{"ldr wzr, .", 0x1800001f, NULL, NULL},
+	{"mov x19, x0", 0xaa0003f3, NULL, NULL},
+	{"add x0, x0, #1", 0x91000400, NULL, NULL},
+	{"bl", 0x94000001, NULL, NULL},
+	{"nop", 0xd503201f, NULL, NULL},
+};
+
+static void
+test_access_base (void)
+{
+	for (size_t i = 0; i < G_N_ELEMENTS (accesses); i++) {
+		uint32_t words[2] = {GUINT32_TO_LE (accesses[i].word), 0};
+		const char *base = NULL, *index = NULL;
+
+		g_test_message ("%s", accesses[i].name);
+		g_assert_cmpint (kd_arch_arm64.access_base ((const uint8_t *)words, &base, &index),
+			==, accesses[i].base != NULL);
+		g_assert_cmpstr (base, ==, accesses[i].base);
+		g_assert_cmpstr (index, ==, accesses[i].index);
+	}
+}
+
 static void
 test_trivial (void)
 {
@@ -564,6 +599,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/arm64/sysregs", test_sysregs);
 	g_test_add_func ("/arm64/sysreg-values", test_sysreg_values);
 	g_test_add_func ("/arm64/trivial", test_trivial);
+	g_test_add_func ("/arm64/access-base", test_access_base);
 	g_test_add_func ("/arm64/held-irqs", test_held);
 	g_test_add_func ("/arm64/exclusive", test_exclusive);
 	return g_test_run();

@@ -26,6 +26,9 @@ from harness import expect, expect_equal  # noqa: E402
 PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS = -32700, -32600, -32602
 
 
+# A sanitizer keeps what is freed, and takes its time: what is measured would be its own.
+SANITIZED = "ASAN_OPTIONS" in os.environ
+
 class Client:
     """A bare client of the control socket."""
 
@@ -302,11 +305,11 @@ def notifications(build):
         with daemon.busy():
             with daemon.client() as client:
                 before = daemon.memory()
-                for _ in range(100):
+                for _ in range(10 if SANITIZED else 100):
                     client.send(flood * 500)
                 reply = client.call("regs")
                 expect_equal(reply["error"]["message"].split(" of ")[0], "64 requests", "error")
-                expect(daemon.memory() - before < 8 << 20, f"{daemon.memory() - before} bytes more")
+                expect(SANITIZED or daemon.memory() - before < 8 << 20, f"{daemon.memory() - before} bytes more")
             with daemon.client() as client:
                 # A few large ones count as well.
                 large = {"argv": ["x" * 600000]}
@@ -328,7 +331,7 @@ def unread_answers(build):
         with contextlib.suppress(TimeoutError):
             for _ in range(count // 500):
                 slow.send(request * 500)
-        expect(daemon.memory() - before < 16 << 20, f"{daemon.memory() - before} bytes more")
+        expect(SANITIZED or daemon.memory() - before < 16 << 20, f"{daemon.memory() - before} bytes more")
         is_alive(daemon)
         slow.socket.settimeout(20)
         for _ in range(200):
@@ -452,7 +455,7 @@ def interrupts(build):
             gdb.sendall(b"\x03" * 65536)
         gdb.sendall(HELLO)
         expect_equal(gdb.recv(10), b"+", "heard behind them")
-        expect(daemon.memory() - before < 1 << 20, f"{daemon.memory() - before} bytes more")
+        expect(SANITIZED or daemon.memory() - before < 1 << 20, f"{daemon.memory() - before} bytes more")
 def send_attach(client, number, peer, **params):
     argv = [f":{peer.getsockname()[1]}", "--name", "one"]
     client.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "attach",

@@ -191,23 +191,27 @@ def alive(host):
 
 
 class Calls:
-    """Threads, one on each CPU, that make a system call of ours, in which a lost instruction changes the result."""
+    """Threads, one on each CPU, that make a system call of ours, in which a lost instruction changes the result; and one
+    that has the kernel read that instruction."""
 
     def __init__(self, host):
         self.host = host
         host.kvmdbg.text("write", CALL, "--bytes", RETURNS_ARGUMENT.hex())
+        place = host.kvmdbg.call("sym", PLACE)["symbols"][0]["addr"]
         host.kvmdbg.text("cont")
-        said = host.machine.output(f"nested --vms 0 --call {CALL_NUMBER} >/tmp/calls & sleep 1; cat /tmp/calls")
+        said = host.machine.output(f"nested --vms 0 --call {CALL_NUMBER} --read {place} >/tmp/calls & sleep 1; cat /tmp/calls")
         words = dict(word.split("=") for word in re.search("witness (calls=.*)", said)[1].split())
         self.start, self.pid = int(words["calls"], 0), int(words["pid"])
         self.threads, self.size = int(words["threads"]), int(words["size"])
         host.kvmdbg.text("stop")
 
     def counts(self):
-        """(calls that have returned, those with a wrong result), of a stopped machine."""
-        text = self.host.kvmdbg.call("mem", f"user:{self.pid}:{self.start:#x}", self.threads * self.size)["bytes"]
-        words = struct.unpack(f"<{self.threads * self.size // 8}Q", bytes.fromhex(text))
-        return sum(words[0::self.size // 8]), sum(words[1::self.size // 8])
+        """(calls that have returned, those with a wrong result, readings, wrong ones), of a stopped machine."""
+        count = self.threads + 1
+        text = self.host.kvmdbg.call("mem", f"user:{self.pid}:{self.start:#x}", count * self.size)["bytes"]
+        words = struct.unpack(f"<{count * self.size // 8}Q", bytes.fromhex(text))
+        done, wrong = words[0::self.size // 8], words[1::self.size // 8]
+        return sum(done[:-1]), sum(wrong[:-1]), done[-1], wrong[-1]
 
 
 def end_session(host, how, dice):
@@ -217,7 +221,7 @@ def end_session(host, how, dice):
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(dice.uniform(0, 0.3))
         waits.send_signal(signal.SIGINT)
-        waits.wait(60)
+        waits.wait(20)
     elif how == "kill":
         for pid in host.kvmdbg.processes():
             os.kill(pid, signal.SIGKILL)
@@ -232,7 +236,7 @@ def nothing_lost(host):
     for number_ in range(host.args.sessions):
         if number_:
             host.attach()
-        before, wrong = calls.counts()
+        before = calls.counts()[0]
         row, physical, word = host.break_at(PLACE, "--if", "$x1 == 0x7fffffff")
         how = dice.choice(("stop", "stop", "cancel", "detach", "kill"))
         what = f"session {number_}, {how}"
@@ -254,10 +258,11 @@ def nothing_lost(host):
         expect_equal(host.word(physical), word, f"{what}: in memory")
         expect(host.machine.monitor("query-status")["running"], f"{what}: runs")
     host.attach()
-    done, wrong = calls.counts()
+    done, wrong, read, read_wrong = calls.counts()
     expect_equal(wrong, 0, f"wrong results of {done} calls, {total} hits")
+    expect(read and not read_wrong, f"{read_wrong} of {read} readings are wrong")
     expect(total > 20 * host.args.sessions, f"{total} hits")
-    print(f"# {host.args.sessions} sessions, {total} hits, {done} calls", flush=True)
+    print(f"# {host.args.sessions} sessions, {total} hits, {done} calls, {read} readings", flush=True)
     host.kvmdbg.text("cont")
     host.machine.output(f"kill {calls.pid}")
     expect("Oops" not in host.machine.output("dmesg"), "the kernel's log")

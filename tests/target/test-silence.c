@@ -91,7 +91,7 @@ test_attach (gconstpointer data)
 	const AttachRow *row = data;
 	g_autoptr (FakeStub) stub = fake_stub_new (&row->script);
 	g_autoptr (GError) error = NULL;
-	unsigned limit_ms = row->flooded ? 20000 : LIMIT_MS;
+	unsigned limit_ms = row->flooded ? 60000 : LIMIT_MS;
 
 	g_assert_null (open_within (stub, NULL, limit_ms, &error));
 	g_assert_nonnull (error);

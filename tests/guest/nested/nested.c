@@ -8,6 +8,7 @@
 
 #include "nested.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -36,6 +37,7 @@ struct vcpu {
 
 static struct {
 	unsigned vms, vcpus, idle, sleep_us, call;
+	unsigned long read;
 	int pin;
 } options = {.vms = 1, .vcpus = 2, .sleep_us = 2000};
 
@@ -219,9 +221,46 @@ run_calls (void *arg)
 	return NULL;
 }
 
+/* The word at an address of the kernel's, as the kernel itself reads it. */
+static uint32_t
+read_kernel (int fd, unsigned long addr)
+{
+	Elf64_Ehdr header;
+	Elf64_Phdr part;
+	uint32_t word;
+
+	if (pread (fd, &header, sizeof (header), 0) != sizeof (header))
+		fail ("/proc/kcore");
+	for (unsigned i = 0; i < header.e_phnum; i++)
+		if (pread (fd, &part, sizeof (part), header.e_phoff + i * sizeof (part)) ==
+				sizeof (part) &&
+			part.p_type == PT_LOAD && addr - part.p_vaddr < part.p_memsz &&
+			pread (fd, &word, sizeof (word), part.p_offset + addr - part.p_vaddr) ==
+				sizeof (word))
+			return word;
+	fail ("address in /proc/kcore");
+}
+
+static void *
+run_reads (void *arg)
+{
+	struct calls *mine = arg;
+	int fd = open ("/proc/kcore", O_RDONLY | O_CLOEXEC);
+	uint32_t word = read_kernel (fd, options.read);
+
+	for (;;) {
+		usleep (100000 + random() % 200000);
+		if (read_kernel (fd, options.read) != word)
+			__atomic_add_fetch (&mine->wrong, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch (&mine->done, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
 /*
  * A system call that is to return its argument, made for ever by a thread on each CPU. Who replaces
- * it sees by the counters whether it always did.
+ * it sees by the counters whether it always did. Behind them are those of a thread that now and
+ * then reads a word of the kernel's that is to stay the same.
  */
 static _Noreturn void
 make_calls (void)
@@ -229,14 +268,18 @@ make_calls (void)
 	long cpus = sysconf (_SC_NPROCESSORS_ONLN);
 	pthread_t thread;
 
+	if (cpus >= VCPUS_MAX)
+		cpus = VCPUS_MAX - 1;
 	printf ("witness calls=%p pid=%d threads=%ld size=%zu\n", (void *)calls, getpid(), cpus,
 		sizeof (calls[0]));
 	fflush (stdout);
-	for (long i = 0; i < cpus && i < VCPUS_MAX; i++) {
+	for (long i = 0; i < cpus; i++) {
 		calls[i].index = i;
 		if (pthread_create (&thread, NULL, run_calls, &calls[i]))
 			fail ("thread");
 	}
+	if (options.read && pthread_create (&thread, NULL, run_reads, &calls[cpus]))
+		fail ("thread");
 	for (;;)
 		pause();
 }
@@ -264,6 +307,7 @@ main (int argc, char **argv)
 		{"sleep-us", required_argument, NULL, 's'},
 		{"pin", required_argument, NULL, 'p'},
 		{"call", required_argument, NULL, 'n'},
+		{"read", required_argument, NULL, 'r'},
 		{0},
 	};
 	int option;
@@ -288,6 +332,9 @@ main (int argc, char **argv)
 			break;
 		case 'n':
 			options.call = number (optarg, 1000);
+			break;
+		case 'r':
+			options.read = strtoul (optarg, NULL, 16);
 			break;
 		default:
 			return 2;

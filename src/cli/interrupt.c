@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -32,7 +31,6 @@ on_sigint (int signal_number)
 static gpointer
 watch (gpointer data)
 {
-	const uint64_t one = 1;
 	char byte;
 
 	for (;;) {
@@ -42,13 +40,13 @@ watch (gpointer data)
 			return NULL;
 		g_mutex_lock (&lock);
 		cancellable = current ? g_object_ref (current) : NULL;
+		if (!cancellable)
+			eventfd_write (idle_fd, 1);
 		g_mutex_unlock (&lock);
 		if (cancellable && g_cancellable_is_cancelled (cancellable))
 			_exit (EXIT_INTERRUPTED);
 		if (cancellable)
 			g_cancellable_cancel (cancellable);
-		else if (write (idle_fd, &one, sizeof (one)) < 0)
-			return NULL;
 	}
 }
 
@@ -72,9 +70,13 @@ GCancellable *
 kd_interrupt_begin (void)
 {
 	GCancellable *cancellable = g_cancellable_new();
+	eventfd_t count;
 
 	g_mutex_lock (&lock);
 	current = cancellable;
+	/* Pressed while the call was made ready, and not yet there to be cancelled. */
+	if (eventfd_read (idle_fd, &count) == 0)
+		g_cancellable_cancel (cancellable);
 	g_mutex_unlock (&lock);
 	return cancellable;
 }
@@ -101,8 +103,7 @@ kd_interrupt_get_fd (void)
 void
 kd_interrupt_clear (void)
 {
-	uint64_t count;
+	eventfd_t count;
 
-	if (read (idle_fd, &count, sizeof (count)) < 0)
-		return;
+	eventfd_read (idle_fd, &count);
 }

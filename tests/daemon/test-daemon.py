@@ -507,6 +507,21 @@ def vanished_attach(build):
                     time.sleep(0.01)
 
 
+def early_interrupt(build):
+    """Ctrl-C counts from the first moment on, also before the call is there to be cancelled."""
+    with Daemon(build) as daemon, contextlib.ExitStack() as stack:
+        program = pathlib.Path(build) / "kvmdbg"
+        for tries in range(30):
+            peer = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            with subprocess.Popen([program, "attach", f":{peer.getsockname()[1]}"], env=daemon.tool.env,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+                time.sleep(tries / 1000)
+                child.send_signal(signal.SIGINT)
+                started = time.monotonic()
+                child.wait(20)
+                expect(time.monotonic() - started < 3, f"after {tries} ms: {time.monotonic() - started:.1f} s")
+
+
 def cancelled_in_queue(build):
     """What waits for its turn and is cancelled does not wait on."""
     with Daemon(build) as daemon, socket.create_server(("127.0.0.1", 0)) as peer, daemon.client() as client:
@@ -715,7 +730,7 @@ def bash_completion(build):
 
 
 CASES = [requests, errors, huge_line, slow_reader, clients_that_go, many_clients, waiting_attach, others_attach,
-         vanished_attach, cancelled_in_queue, timeouts, too_many_clients, few_descriptors, notifications, unread_answers,
+         vanished_attach, early_interrupt, cancelled_in_queue, timeouts, too_many_clients, few_descriptors, notifications, unread_answers,
          port_first_byte, port_options, too_many_debuggers, interrupts, starts_and_ends, one_at_a_time, stale_socket, dies_at_work,
          started_at_once, runtime_folder, missing_daemon, statuses, help_texts, man_page, bash_completion]
 

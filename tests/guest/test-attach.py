@@ -281,7 +281,7 @@ def over_rsp_alone(t):
 def second_client(t):
     """The stub serves one at a time: the second is told so, the first works on."""
     with harness.Kvmdbg(t.args.build, session="second") as second:
-        second.refused(1, "gdb|stub|another", "attach", t.machine.gdb, "--vmlinux", t.machine.vmlinux,
+        second.refused(1, "is attached to by session test", "attach", t.machine.gdb, "--vmlinux", t.machine.vmlinux,
                        "--name", "second", timeout=60)
     expect_equal(t.kvmdbg.call("status")["state"], "stopped", "state")
     t.kvmdbg.text("detach")

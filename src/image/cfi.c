@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "base/cursor.h"
+#include "image/cfi-check.h"
 #include "image/dwarf-file.h"
 
 #include <elf.h>
@@ -193,7 +194,8 @@ file_of_fde (const KdImage *image, const KdIndexFde *fde)
 		return NULL;
 	at = section;
 	if (!kd_cursor_seek (&at, fde->cie) || !next_entry (&at, &cie_entry) || !cie_entry.is_cie ||
-		cie_entry.total > ENTRY_MAX)
+		cie_entry.total > ENTRY_MAX || !kd_cfi_cie_is_sane (cie_entry.contents) ||
+		!kd_cfi_fde_is_sane (fde_entry.contents))
 		return NULL;
 	return small_file (&image->elf, section.data + cie_entry.offset, (size_t)cie_entry.total,
 		section.data + fde_entry.offset, (size_t)fde_entry.total, fde_entry.is_64);

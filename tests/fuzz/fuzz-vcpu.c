@@ -40,14 +40,18 @@ int
 fuzz_vcpu (const uint8_t *data, size_t size, void (*describe) (const KdX86Vcpu *vcpu),
 	const char *(*last_exit) (const KdObject *vcpu, uint64_t *ret_code))
 {
-	KdKernel *kernel;
+	static const uint8_t nothing[MEMORY];
+	static KdKernel *kernel;
 	KdObject object;
 	uint64_t code;
 
 	if (size < 1 || size > MEMORY)
 		return 0;
-	kernel = fake_kernel_new();
-	fake_kernel_map (kernel, FAKE_HEAP, MEMORY);
+	if (!kernel) {
+		kernel = fake_kernel_new();
+		fake_kernel_map (kernel, FAKE_HEAP, MEMORY);
+	}
+	fake_kernel_write (kernel, FAKE_HEAP, nothing, MEMORY);
 	fake_kernel_write (kernel, FAKE_HEAP, data + 1, size - 1);
 	g_assert_true (kd_object_at_named (kernel, "struct kvm_vcpu", FAKE_HEAP, &object, NULL));
 	KdVcpuState state = {.kernel = kernel,
@@ -68,6 +72,5 @@ fuzz_vcpu (const uint8_t *data, size_t size, void (*describe) (const KdX86Vcpu *
 	json_object_unref (state.groups);
 	json_object_unref (state.lists);
 	json_array_unref (state.notes);
-	kd_kernel_free (kernel);
 	return 0;
 }

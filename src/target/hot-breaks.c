@@ -210,14 +210,19 @@ is_reader (KdTarget *target, unsigned cpu, uint64_t pc, const KdBreak *point)
 static gboolean
 settle_reader (KdTarget *target, unsigned cpu, uint64_t pc, GError **error)
 {
+	gboolean reads = FALSE;
+
+	/* All that it may read: which one it is, is not known. */
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
-		if (point->armed && is_reader (target, cpu, pc, point))
-			return disarm (target, point, error) &&
-			       kd_target_step_held (target, cpu, error);
+		if (!point->armed || !is_reader (target, cpu, pc, point))
+			continue;
+		reads = TRUE;
+		if (!disarm (target, point, error))
+			return FALSE;
 	}
-	return TRUE;
+	return !reads || kd_target_step_held (target, cpu, error);
 }
 
 gboolean

@@ -189,6 +189,9 @@ finish_stop (KdTarget *target)
 
 	if (target->state != KD_TARGET_STOPPED || target->settling)
 		return;
+	/* Most steps end here, and there are many of them. */
+	if (!target->stop_unfinished && target->nr_armed == 0)
+		return;
 	kd_target_block_cancel (target);
 	if (!kd_target_hot_settle (target, NULL)) {
 		for (guint cpu = 0; cpu < target->threads->len; cpu++)

@@ -63,8 +63,7 @@ const KdCommand kd_command_detach = {
 	.group = "session",
 	.summary = "let the machine go: breakpoints removed, running as it was",
 	.help = "Also cancels an attach that is under way. The session is over whatever happens; "
-		"the "
-		"exit status is 1 where the machine could not be put back, or does not tell "
+		"the exit status is 1 where the machine could not be put back, or does not tell "
 		"whether it was (“machine” is “unknown” then): the next attach on this host does "
 		"what is left.",
 	.args = args,

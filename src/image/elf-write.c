@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "image/file-map.h"
+#include "base/file.h"
 #include "image/image.h"
 #include "image/index.h"
 
@@ -120,7 +120,7 @@ kd_elf_write (int fd, uint16_t machine, const KdElfPart *parts, unsigned nr_part
 		return FALSE;
 	end = lseek (fd, 0, SEEK_END);
 	whole = end > 0 ? g_try_malloc ((size_t)end) : NULL;
-	if (!whole || !kd_file_read (fd, whole, (size_t)end))
+	if (!whole || !kd_read_at (fd, 0, whole, (size_t)end))
 		return fail_errno (error);
 	seal.checksum = kd_index_checksum (whole, (size_t)end);
 	return write (fd, &seal, sizeof seal) == (ssize_t)sizeof seal || fail_errno (error);

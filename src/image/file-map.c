@@ -190,20 +190,3 @@ kd_file_map_has_changed (const KdFileMap *map)
 	return now.st_size != map->st.st_size || now.st_mtim.tv_sec != map->st.st_mtim.tv_sec ||
 	       now.st_mtim.tv_nsec != map->st.st_mtim.tv_nsec;
 }
-
-gboolean
-kd_file_read (int fd, void *buf, size_t len)
-{
-	for (size_t done = 0; done < len;) {
-		ssize_t n = pread (fd, (uint8_t *)buf + done, len - done, (off_t)done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return FALSE;
-		done += (size_t)n;
-	}
-	return TRUE;
-}

@@ -27,6 +27,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdFileMap, kd_file_map_free)
 gboolean kd_file_map_is_torn (const KdFileMap *map);
 /* TRUE: that, or it was written to since. */
 gboolean kd_file_map_has_changed (const KdFileMap *map);
-
-/* The file's first `len` bytes. FALSE and errno: EIO when it has less. */
-gboolean kd_file_read (int fd, void *buf, size_t len);

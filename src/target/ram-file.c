@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "target/ram-file.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "target/qemu-process.h"
 
 typedef struct {
@@ -118,19 +118,5 @@ kd_ram_file_find (GArray *files, int pid, const char *maps, KdRamBlock *block)
 gboolean
 kd_ram_file_read (const KdRamBlock *block, uint64_t pa, void *buf, size_t len)
 {
-	uint64_t at = block->file_offset + (pa - block->pa);
-
-	for (size_t done = 0; done < len;) {
-		ssize_t n =
-			pread (block->fd, (uint8_t *)buf + done, len - done, (off_t)(at + done));
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0)
-			return FALSE;
-		done += (size_t)n;
-	}
-	return TRUE;
+	return kd_read_at (block->fd, block->file_offset + (pa - block->pa), buf, len);
 }

@@ -149,15 +149,6 @@ forget (KdTarget *target, guint index)
 	kd_target_note_write (target, NULL, NULL);
 }
 
-/* Before a watchpoint of the stub's goes: QEMU reports what it keeps of it. */
-static void
-settle_watches (KdTarget *target)
-{
-	for (guint cpu = 0; kd_target_has_accel (target, "tcg") && cpu < target->threads->len;
-		cpu++)
-		kd_target_settle_cpu (target, cpu, NULL);
-}
-
 static gboolean
 delete_break (KdTarget *target, int number, GError **error)
 {
@@ -173,8 +164,9 @@ delete_break (KdTarget *target, int number, GError **error)
 		if (point->inserted && !is_shared (target, point)) {
 			if (!kd_target_check_stopped (target, error))
 				return FALSE;
+			/* Before it goes QEMU reports what it keeps of it. */
 			if (is_watch (point->kind))
-				settle_watches (target);
+				kd_target_settle_all (target);
 			if (!kd_target_break_ask (target, FALSE, point, &why)) {
 				/* KVM's, when the kernel has patched over it: it will not go
 				 * another time either. */
@@ -231,7 +223,7 @@ kd_target_breaks_remove_all (KdTarget *target, GError **error)
 
 	kd_target_block_cancel (target);
 	if (target->state == KD_TARGET_STOPPED && kd_target_has_watches (target))
-		settle_watches (target);
+		kd_target_settle_all (target);
 	for (guint i = 0; i < target->breaks->len; i++) {
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 

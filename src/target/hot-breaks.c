@@ -89,13 +89,8 @@ is_among_hot (const KdTarget *target, const KdBreak *point)
 	return TRUE;
 }
 
-/*
- * A CPU that stands at the load may have hit the watchpoint without that QEMU has said so, see
- * kd_target_settle_cpu(). One step, with the load still there, makes QEMU say it: the CPU is
- * stopped before the load, or has done it and is put back. So it does nothing, and will hit again.
- */
 static gboolean
-settle_at_load (KdTarget *target, unsigned cpu, uint64_t va, GError **error)
+pass_load (KdTarget *target, unsigned cpu, uint64_t va, GError **error)
 {
 	uint64_t behind = va + target->arch->self_load_len, pc = 0;
 
@@ -113,6 +108,31 @@ settle_at_load (KdTarget *target, unsigned cpu, uint64_t va, GError **error)
 		"CPU %u does not stop at the watched load at 0x%" PRIx64 " (pc 0x%" PRIx64 ")", cpu,
 		va, pc);
 	return FALSE;
+}
+
+/*
+ * A CPU that stands at the load may have hit the watchpoint without that QEMU has said so, see
+ * kd_target_settle_all(). One step, with the load still there, makes QEMU say it: the CPU is
+ * stopped before the load, or has done it and is put back. So it does nothing, and will hit again.
+ * Should this process die in between, the CPU goes on from behind the load: so what `code` does is
+ * done before, and undone when the CPU is back, from where it is done again.
+ */
+static gboolean
+settle_at_load (KdTarget *target, unsigned cpu, uint64_t va, const uint8_t *code, GError **error)
+{
+	KdTrivialInsn insn = {0};
+	uint64_t value, old;
+	gboolean ok;
+
+	if (!target->arch->trivial_insn (code, &insn) || !insn.to)
+		return pass_load (target, cpu, va, error);
+	ok = kd_target_reg_get (target, cpu, insn.from, &value, error) &&
+	     kd_target_reg_get (target, cpu, insn.to, &old, error) &&
+	     kd_target_reg_put (target, cpu, insn.to, value, error);
+	if (!ok)
+		return FALSE;
+	ok = pass_load (target, cpu, va, error);
+	return kd_target_reg_set (target, cpu, insn.to, old, ok ? error : NULL) && ok;
 }
 
 static void
@@ -230,17 +250,17 @@ kd_target_hot_settle (KdTarget *target, GError **error)
 {
 	for (unsigned readers = 0; readers < 2; readers++)
 		for (unsigned cpu = 0; target->nr_armed && cpu < target->threads->len; cpu++) {
+			const uint8_t *code;
 			uint64_t pc;
 
 			if (!target->regs[cpu].untold)
 				continue;
 			if (!kd_target_reg_get (target, cpu, target->arch->pc, &pc, error))
 				return FALSE;
-			if (!readers && kd_target_hot_code (target, pc) &&
-				!settle_at_load (target, cpu, pc, error))
+			code = kd_target_hot_code (target, pc);
+			if (!readers && code && !settle_at_load (target, cpu, pc, code, error))
 				return FALSE;
-			if (readers && !kd_target_hot_code (target, pc) &&
-				!settle_reader (target, cpu, pc, error))
+			if (readers && !code && !settle_reader (target, cpu, pc, error))
 				return FALSE;
 		}
 	return TRUE;
@@ -253,16 +273,6 @@ drop (KdTarget *target, KdBreak *point, GError **error)
 		return FALSE;
 	if (point->watched)
 		watch (target, point, FALSE);
-	return TRUE;
-}
-
-/* An earlier client's watchpoints may have left something with the CPUs. */
-static gboolean
-all_settled (KdTarget *target)
-{
-	for (unsigned cpu = 0; cpu < target->threads->len; cpu++)
-		if (target->regs[cpu].unsettled && !kd_target_settle_cpu (target, cpu, NULL))
-			return FALSE;
 	return TRUE;
 }
 
@@ -284,7 +294,9 @@ kd_target_hot_arm (KdTarget *target)
 		KdBreak *point = &g_array_index (target->breaks, KdBreak, i);
 
 		if (point->hot && point->inserted && is_among_hot (target, point) &&
-			!kd_target_hot_code (target, point->va) && all_settled (target))
+			!kd_target_hot_code (target, point->va) &&
+			/* An earlier client's watchpoints may have left something. */
+			kd_target_settle_all (target))
 			arm (target, point);
 	}
 	/* While the machine runs, only what is armed is watched. */
@@ -321,13 +333,20 @@ kd_target_hot_drop (KdTarget *target, KdBreak *point, GError **error)
 }
 
 gboolean
-kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GError **error)
+kd_target_hot_restore (
+	KdTarget *target, uint64_t va, uint64_t pa, const uint8_t *code, GError **error)
 {
 	KdBreak left = {.pa = pa};
 	gboolean there;
+	uint64_t pc;
 
-	return is_load_there (target, &left, &there, error) &&
-	       (!there || put_code (target, &left, code, error));
+	if (!is_load_there (target, &left, &there, error))
+		return FALSE;
+	/* Whatever becomes of that: the code must be put back. */
+	for (unsigned cpu = 0; there && cpu < target->threads->len; cpu++)
+		if (kd_target_reg_get (target, cpu, target->arch->pc, &pc, NULL) && pc == va)
+			settle_at_load (target, cpu, va, code, NULL);
+	return !there || put_code (target, &left, code, error);
 }
 
 const uint8_t *

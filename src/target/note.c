@@ -248,14 +248,15 @@ restore_code (KdTarget *target, JsonObject *point, GError **error)
 {
 	uint8_t code[KD_TRIVIAL_INSN_MAX];
 	const char *hex = NULL;
-	uint64_t pa = 0;
+	uint64_t pa = 0, va = 0;
 
 	kd_json_get_string (point, "code", FALSE, &hex, NULL);
 	if (!hex || !target->arch->self_load ||
 		strlen (hex) != 2 * (size_t)target->arch->self_load_len ||
 		!kd_json_get_address (point, "pa", TRUE, &pa, NULL) ||
+		!kd_json_get_address (point, "va", TRUE, &va, NULL) ||
 		!kd_hex_decode (hex, target->arch->self_load_len, code) ||
-		kd_target_hot_restore (target, pa, code, error))
+		kd_target_hot_restore (target, va, pa, code, error))
 		return TRUE;
 	g_prefix_error (error,
 		"the kernel's code at 0x%" PRIx64
@@ -322,9 +323,14 @@ kd_target_note_clean_up (KdTarget *target, GError **error)
 	kd_json_get_int (note, "kvmdbgd_pid", FALSE, &pid, NULL);
 	kd_json_get_int (note, "kvmdbgd_start", FALSE, &start, NULL);
 	recall_was_running (target);
-	/* They went with the "?" of each CPU: see forget_left_breaks() in qemu.c. */
 	kd_target_block_cancel (target);
 	ok = restore_breaks (target, note, &nr, error);
+	/*
+	 * A stop that it has asked QEMU for by a step, or a hit that QEMU keeps, would stop the
+	 * machine after detach, when nobody is there.
+	 */
+	if (ok && (nr || target->was_running))
+		kd_target_settle_all (target);
 	kd_target_unblock_cancel (target);
 	if (!ok)
 		return FALSE;

@@ -259,7 +259,6 @@ static gboolean
 ask_features (KdTarget *target, GError **error)
 {
 	KdRspRequest *request = kd_rsp_link_request (target->rsp);
-	g_autoptr (KdStopReply) reply = NULL;
 	KdRspAnswer answer;
 	GError *why = NULL;
 
@@ -280,15 +279,6 @@ ask_features (KdTarget *target, GError **error)
 		if (!kd_rsp_link_ask (target->rsp, &answer, error))
 			return FALSE;
 	}
-	kd_rsp_request_stop_reason (request);
-	if (!kd_rsp_link_ask (target->rsp, &answer, error))
-		return FALSE;
-	reply = kd_stop_reply_parse (answer.payload, answer.len, &why);
-	if (!reply) {
-		kd_rsp_link_propagate (error, why);
-		return FALSE;
-	}
-	target->stop.signal = (int)reply->signal;
 	return TRUE;
 }
 
@@ -417,30 +407,46 @@ check_monitor (KdTarget *target, const char *named, GError **error)
 	return TRUE;
 }
 
+static gboolean
+ask_stop_reason (KdTarget *target, GError **error)
+{
+	g_autoptr (KdStopReply) reply = NULL;
+	KdRspAnswer answer;
+	GError *why = NULL;
+
+	kd_rsp_request_stop_reason (kd_rsp_link_request (target->rsp));
+	if (!kd_rsp_link_ask (target->rsp, &answer, error))
+		return FALSE;
+	reply = kd_stop_reply_parse (answer.payload, answer.len, &why);
+	if (!reply) {
+		kd_rsp_link_propagate (error, why);
+		return FALSE;
+	}
+	target->stop.signal = (int)reply->signal;
+	return TRUE;
+}
+
 /*
  * QEMU forgets the breakpoints of a client that went away at the "?" of the next one, but since 7.0
  * (softmmu: gdb_breakpoint_remove_all by accelerator) only those of the CPU that Hc names; the
  * other CPUs keep theirs, and a z packet fails at the first CPU that has none. So each CPU is
- * asked.
+ * asked, the first, which Hc named before, at last.
  */
-static void
-forget_left_breaks (KdTarget *target)
+static gboolean
+take_over_stop (KdTarget *target, GError **error)
 {
 	const KdRspFeatures *features = kd_rsp_link_features (target->rsp);
-	KdRspAnswer answer;
 
-	if (!(features->set & KD_RSP_HAS_QEMU_PHYS))
-		return;
-	/* The last one asked is the first CPU, which Hc named before. */
-	for (guint i = target->threads->len; i-- > 0;) {
+	target->hc_cpu = -1;
+	for (guint i = target->threads->len; features->set & KD_RSP_HAS_QEMU_PHYS && i-- > 0;) {
 		kd_rsp_request_set_thread (kd_rsp_link_request (target->rsp), features, 'c',
 			g_array_index (target->threads, KdRspThread, i));
 		if (!kd_rsp_link_ask_ok (target->rsp, NULL))
-			return;
-		kd_rsp_request_stop_reason (kd_rsp_link_request (target->rsp));
-		if (!kd_rsp_link_ask (target->rsp, &answer, NULL))
-			return;
+			break;
+		if (i > 0 && !ask_stop_reason (target, error))
+			return FALSE;
 	}
+	return ask_stop_reason (target, error);
 }
 
 /* How QEMU steps is also its own affair, not its client's. */
@@ -573,7 +579,6 @@ open_machine (KdTarget *target, const KdPeer *peer, const KdTargetOptions *optio
 		return FALSE;
 	query_stub (target);
 	kd_target_learn_stepping (target);
-	forget_left_breaks (target);
 	forget_left_stepping (target);
 	kd_target_memory_init (target, options->no_direct);
 	/* Most of the questions had answers that can be done without, but for this one. */
@@ -582,7 +587,8 @@ open_machine (KdTarget *target, const KdPeer *peer, const KdTargetOptions *optio
 			kd_target_lost_why (target));
 		return FALSE;
 	}
-	return kd_target_note_clean_up (target, error) &&
+	/* Before its breakpoints go: QEMU frees watchpoints, and keeps the CPUs' hits of them. */
+	return kd_target_note_clean_up (target, error) && take_over_stop (target, error) &&
 	       kd_target_note_write (target, NULL, error);
 }
 

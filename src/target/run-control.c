@@ -453,8 +453,8 @@ kd_target_step_held (KdTarget *target, unsigned cpu, GError **error)
 	return ok;
 }
 
-gboolean
-kd_target_settle_cpu (KdTarget *target, unsigned cpu, GError **error)
+static gboolean
+settle_cpu (KdTarget *target, unsigned cpu, GError **error)
 {
 	uint64_t pc;
 
@@ -468,6 +468,17 @@ kd_target_settle_cpu (KdTarget *target, unsigned cpu, GError **error)
 		return FALSE;
 	}
 	return kd_target_step_held (target, cpu, error) && !target->regs[cpu].unsettled;
+}
+
+gboolean
+kd_target_settle_all (KdTarget *target)
+{
+	gboolean ok = TRUE;
+
+	for (unsigned cpu = 0; kd_target_has_accel (target, "tcg") && cpu < target->threads->len;
+		cpu++)
+		ok = settle_cpu (target, cpu, NULL) && ok;
+	return ok;
 }
 
 static gboolean

@@ -25,7 +25,7 @@ typedef struct {
 	uint64_t synced_at;  /* generation of the stop at which QEMU has asked KVM for them */
 	/* It came where it is by running, and of a breakpoint there nobody has been told. */
 	gboolean untold;
-	/* QEMU may keep a watchpoint's hit of it that it has not reported: kd_target_settle_cpu().
+	/* QEMU may keep a watchpoint's hit of it that it has not reported: kd_target_settle_all().
 	 */
 	gboolean unsettled;
 } KdCpuRegs;
@@ -131,10 +131,10 @@ gboolean kd_target_step_held (KdTarget *target, unsigned cpu, GError **error);
  * CPU (7.2 softmmu/physmem.c, cpu_check_watchpoint; gdbstub.c, gdb_vm_state_change). If several
  * CPUs hit together, one is reported. The next access of another to the watched page is then made
  * unwatched, and a later stop reports its old hit, from freed memory where the watchpoint is gone.
- * This makes QEMU report it, by a step, with the watchpoint still there. FALSE: the CPU executes
- * nothing now, or stands on a breakpoint.
+ * This makes QEMU report it, by a step of each such CPU, with the watchpoint still there. FALSE:
+ * one executes nothing now, or stands on a breakpoint.
  */
-gboolean kd_target_settle_cpu (KdTarget *target, unsigned cpu, GError **error);
+gboolean kd_target_settle_all (KdTarget *target);
 
 /* --- qemu.c --- */
 /* `name`: "tcg" or "kvm"; FALSE also where nobody has told. */
@@ -213,7 +213,8 @@ gboolean kd_target_hot_judge (KdTarget *target);
 /* One of ours watches `va`. */
 gboolean kd_target_breaks_watch (const KdTarget *target, uint64_t va);
 /* What a process that died left in the code, by its note. FALSE: it may be there still. */
-gboolean kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GError **error);
+gboolean kd_target_hot_restore (
+	KdTarget *target, uint64_t va, uint64_t pa, const uint8_t *code, GError **error);
 
 /* --- note.c: what the next kvmdbg must know if this process dies --- */
 /*

@@ -32,7 +32,8 @@ kd_target_unblock_cancel (KdTarget *target)
 }
 
 gboolean
-kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GError **error)
+kd_target_hot_restore (
+	KdTarget *target, uint64_t va, uint64_t pa, const uint8_t *code, GError **error)
 {
 	g_assert_nonnull (code);
 	/* What puts the machine back is not cancelled. */
@@ -40,6 +41,13 @@ kd_target_hot_restore (KdTarget *target, uint64_t pa, const uint8_t *code, GErro
 	if (!(pa & 1))
 		g_set_error (error, KD_TARGET_ERROR, KD_TARGET_ERROR_FAULT, "no memory");
 	return pa & 1;
+}
+
+gboolean
+kd_target_settle_all (KdTarget *target)
+{
+	g_assert_cmpint (blocked, >, 0);
+	return TRUE;
 }
 
 gboolean

@@ -182,6 +182,30 @@ test_note_of_ours (void)
 	notes_close (&notes);
 }
 
+/* QEMU reports what it keeps of a dead one's CPUs before "?" frees its watchpoints. */
+static void
+test_note_settles (void)
+{
+	/* "info kvm": "kvm support: disabled" */
+	const FakeScript script = {.name = "note",
+		.die_at = "?",
+		.at = "qRcmd,696e666f206b766d",
+		.answer = "6b766d20737570706f72743a2064697361626c6564"};
+	Notes notes;
+	g_autofree char *path = NULL, *text = NULL;
+
+	notes_open (&notes, &script);
+	g_assert_null (open_at (&notes, fake_stub_address (notes.stub), NULL));
+	g_assert_cmpuint (fake_stub_count (notes.stub, "vCont;s"), ==, 0);
+	path = notes_find (&notes, ".note");
+	g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
+	notes_leave (path, text, "_start\":", "_start\":1");
+	g_assert_null (open_at (&notes, fake_stub_address (notes.stub), NULL));
+	g_assert_cmpuint (fake_stub_count (notes.stub, "vCont;s"), ==, 2);
+	g_unlink (path);
+	notes_close (&notes);
+}
+
 /* Without one the machine is not touched. */
 static void
 test_note_denied (void)
@@ -297,6 +321,7 @@ main (int argc, char **argv)
 	g_test_add_func ("/note/of-a-dead-process", test_note);
 	g_test_add_func ("/note/spelling", test_note_spelling);
 	g_test_add_func ("/note/of-ours", test_note_of_ours);
+	g_test_add_func ("/note/settles", test_note_settles);
 	g_test_add_func ("/note/denied", test_note_denied);
 	g_test_add_func ("/note/first", test_note_first);
 	g_test_add_func ("/note/hung", test_hung);

@@ -10,6 +10,15 @@
 static const KdOrcLayout with_header = {8, 3, 11, -1};
 static const KdOrcLayout before_header = {8, 2, -1, 10};
 
+/* ORC_REG_* until 7.0, and since they were numbered anew in 7.1. */
+static const KdOrcReg first_regs[16] = {KD_ORC_REG_UNDEFINED, KD_ORC_REG_PREV_SP, KD_ORC_REG_DX,
+	KD_ORC_REG_DI, KD_ORC_REG_BP, KD_ORC_REG_SP, KD_ORC_REG_R10, KD_ORC_REG_R13,
+	KD_ORC_REG_BP_INDIRECT, KD_ORC_REG_SP_INDIRECT, [10 ... 15] = KD_ORC_REG_UNKNOWN};
+static const KdOrcReg second_regs[16] = {KD_ORC_REG_UNDEFINED, KD_ORC_REG_UNKNOWN, KD_ORC_REG_DX,
+	KD_ORC_REG_SP, KD_ORC_REG_BP, KD_ORC_REG_DI, KD_ORC_REG_R10, KD_ORC_REG_R13,
+	KD_ORC_REG_PREV_SP, KD_ORC_REG_SP_INDIRECT, KD_ORC_REG_BP_INDIRECT,
+	[11 ... 15] = KD_ORC_REG_UNKNOWN};
+
 /* Bit of a member in the last 16 bits of an entry; FALSE: no such member there. */
 static gboolean
 member_bits (const KdType *type, const char *name, int *ret_shift, unsigned *ret_size)
@@ -55,11 +64,22 @@ ip_at (const KdOrcTable *table, size_t i)
 	return table->ips_addr + i * KD_ORC_IP_SIZE + (uint64_t)(int64_t)(int32_t)value;
 }
 
+/* Nearly all rules count from SP, and next to none from DI. */
+static const KdOrcReg *
+regs_of (const uint8_t *entries, size_t nr)
+{
+	size_t seen[16] = {0};
+
+	for (size_t i = 0; i < nr; i++)
+		seen[entries[i * KD_ORC_ENTRY_SIZE + KD_ORC_ENTRY_SIZE - 2] & 15]++;
+	return seen[3] > seen[5] ? second_regs : first_regs;
+}
+
 gboolean
 kd_orc_init (KdOrcTable *table, const void *ips, size_t ips_len, const void *entries,
 	size_t entries_len, uint64_t ips_addr, const KdOrcLayout *layout, GError **error)
 {
-	KdOrcTable init = {ips, entries, ips_len / KD_ORC_IP_SIZE, ips_addr, *layout};
+	KdOrcTable init = {ips, entries, ips_len / KD_ORC_IP_SIZE, ips_addr, *layout, first_regs};
 
 	if (ips_len % KD_ORC_IP_SIZE || entries_len % KD_ORC_ENTRY_SIZE ||
 		entries_len / KD_ORC_ENTRY_SIZE != init.nr) {
@@ -75,6 +95,7 @@ kd_orc_init (KdOrcTable *table, const void *ips, size_t ips_len, const void *ent
 			"ORC: entry %zu (0x%" PRIx64 ") is out of order", i, ip_at (&init, i));
 		return FALSE;
 	}
+	init.regs = regs_of (init.entries, init.nr);
 	*table = init;
 	return TRUE;
 }
@@ -105,8 +126,8 @@ decode (const KdOrcTable *table, size_t i, KdOrcEntry *ret_entry)
 	kd_cursor_next_u16 (&cursor, &bp_offset);
 	kd_cursor_next_u16 (&cursor, &flags);
 	*ret_entry = (KdOrcEntry){.kind = kind_of (layout, flags),
-		.sp_reg = (KdOrcReg)(flags & 15),
-		.bp_reg = (KdOrcReg)(flags >> 4 & 15),
+		.sp_reg = table->regs[flags & 15],
+		.bp_reg = table->regs[flags >> 4 & 15],
 		.sp_offset = (int16_t)sp_offset,
 		.bp_offset = (int16_t)bp_offset};
 	/* Before there was such a bit only registers at an exception were that. */

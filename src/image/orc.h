@@ -9,7 +9,7 @@
  * memory.
  */
 
-/* Where a rule counts from. Numbers as in ORC_REG_*. */
+/* Where a rule counts from: ORC_REG_*, whose numbers are not the same in all kernels. */
 typedef enum {
 	KD_ORC_REG_UNDEFINED,
 	KD_ORC_REG_PREV_SP,
@@ -21,7 +21,7 @@ typedef enum {
 	KD_ORC_REG_R13,
 	KD_ORC_REG_BP_INDIRECT,
 	KD_ORC_REG_SP_INDIRECT,
-	KD_ORC_REG_MAX = 15, /* what four bits can say */
+	KD_ORC_REG_UNKNOWN, /* a number that is nobody's */
 } KdOrcReg;
 
 typedef enum {
@@ -62,11 +62,12 @@ typedef struct {
 	size_t nr;
 	uint64_t ips_addr; /* where ips[] lies: they are relative to their own places */
 	KdOrcLayout layout;
+	const KdOrcReg *regs; /* by number, 16 */
 } KdOrcTable;
 
 /*
- * Borrows both. BAD_INFO: the tables are of different lengths, or addresses out of order; the
- * message says where.
+ * How the registers are numbered is told by the rules themselves. Borrows both. BAD_INFO: the
+ * tables are of different lengths, or addresses out of order; the message says where.
  */
 gboolean kd_orc_init (KdOrcTable *table, const void *ips, size_t ips_len, const void *entries,
 	size_t entries_len, uint64_t ips_addr, const KdOrcLayout *layout, GError **error);

@@ -72,7 +72,7 @@ static const struct {
 	{"header-type-nobody-has", TRUE, {0, 0, REG_SP | 7 << 8},
 		{KD_ORC_UNDEFINED, KD_ORC_REG_SP, 0, 0, 0, FALSE}},
 	{"register-nobody-has", TRUE, {0, 0, 15 | 15 << 4 | 2 << 8},
-		{KD_ORC_CALL, 15, 15, 0, 0, FALSE}},
+		{KD_ORC_CALL, KD_ORC_REG_UNKNOWN, KD_ORC_REG_UNKNOWN, 0, 0, FALSE}},
 };
 
 static void
@@ -100,6 +100,50 @@ test_entry (void)
 		g_assert_cmpint (entry.sp_offset, ==, want->sp_offset);
 		g_assert_cmpint (entry.bp_offset, ==, want->bp_offset);
 		g_assert_cmpint (entry.signal, ==, want->signal);
+	}
+}
+
+/* Most rules count from SP: what number that is tells whose numbers they are. */
+static void
+test_numbers (void)
+{
+	static const uint64_t addrs[] = {TEXT, TEXT + 0x10, TEXT + 0x20, TEXT + 0x30};
+	static const struct {
+		uint16_t flags[4];
+		KdOrcReg regs[4];
+		KdOrcReg bp_reg; /* of the first */
+	} rows[] = {
+		{{5 | 1 << 4, 5, 3, 8},
+			{KD_ORC_REG_SP, KD_ORC_REG_SP, KD_ORC_REG_DI, KD_ORC_REG_BP_INDIRECT},
+			KD_ORC_REG_PREV_SP},
+		{{3 | 8 << 4, 3, 5, 10},
+			{KD_ORC_REG_SP, KD_ORC_REG_SP, KD_ORC_REG_DI, KD_ORC_REG_BP_INDIRECT},
+			KD_ORC_REG_PREV_SP},
+		{{3 | 1 << 4, 4, 9, 11},
+			{KD_ORC_REG_SP, KD_ORC_REG_BP, KD_ORC_REG_SP_INDIRECT, KD_ORC_REG_UNKNOWN},
+			KD_ORC_REG_UNKNOWN},
+	};
+	KdOrcLayout layout = kd_orc_layout (NULL, TRUE);
+
+	for (size_t i = 0; i < G_N_ELEMENTS (rows); i++) {
+		g_autoptr (GByteArray) ips = make_ips (addrs, 4), rules = g_byte_array_new();
+		KdOrcTable table;
+		KdOrcEntry entry;
+
+		for (size_t j = 0; j < 4; j++) {
+			const Raw raw = {8, 0, (uint16_t)(rows[i].flags[j] | 2 << 8)};
+			g_autoptr (GByteArray) one = make_entries (&raw, 1);
+
+			g_byte_array_append (rules, one->data, one->len);
+		}
+		g_assert_true (kd_orc_init (
+			&table, ips->data, ips->len, rules->data, rules->len, BASE, &layout, NULL));
+		for (size_t j = 0; j < 4; j++) {
+			g_assert_true (kd_orc_find (&table, addrs[j], &entry));
+			g_assert_cmpint (entry.sp_reg, ==, rows[i].regs[j]);
+			if (j == 0)
+				g_assert_cmpint (entry.bp_reg, ==, rows[i].bp_reg);
+		}
 	}
 }
 
@@ -170,6 +214,7 @@ main (int argc, char **argv)
 {
 	g_test_init (&argc, &argv, NULL);
 	g_test_add_func ("/orc/entry", test_entry);
+	g_test_add_func ("/orc/numbers", test_numbers);
 	g_test_add_func ("/orc/find", test_find);
 	g_test_add_func ("/orc/bad", test_bad);
 	return g_test_run();

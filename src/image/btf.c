@@ -67,7 +67,8 @@ read_header (KdBtf *btf, const void *data, size_t len, GError **error)
 		return fail (error, "truncated header");
 	if (version != BTF_VERSION)
 		return fail (error, "version %u", version);
-	if (header_len < sizeof (struct btf_header) || header_len > len)
+	/* Newer ones have more: what is read above is in all. */
+	if (header_len < cursor.pos || header_len > len)
 		return fail (error, "header of %u bytes", header_len);
 	if (!kd_cursor_seek (&cursor, header_len) || !kd_cursor_skip (&cursor, type_off) ||
 		type_off % 4 != 0 || !kd_cursor_next_bytes (&cursor, type_len, &types))

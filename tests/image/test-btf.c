@@ -63,6 +63,30 @@ test_damaged (void)
 	btf__free (btf);
 }
 
+/* Newer headers are longer than any that these headers know of. */
+static void
+test_longer_header (void)
+{
+	struct btf *btf = sample_btf();
+	g_autoptr (KdImage) longer = NULL;
+	g_autoptr (GByteArray) bytes = g_byte_array_new();
+	g_autoptr (GError) error = NULL;
+	uint32_t len, header_len;
+	const uint8_t *raw = btf__raw_data (btf, &len);
+
+	memcpy (&header_len, raw + 4, sizeof header_len);
+	g_byte_array_append (bytes, raw, header_len);
+	g_byte_array_set_size (bytes, header_len + 40);
+	memset (bytes->data + header_len, 0xff, 40);
+	g_byte_array_append (bytes, raw + header_len, len - header_len);
+	header_len += 40;
+	memcpy (bytes->data + 4, &header_len, sizeof header_len);
+	longer = kd_image_open_btf (bytes->data, bytes->len, NULL, &error);
+	g_assert_no_error (error);
+	g_assert_nonnull (kd_image_type_by_name (longer, "int"));
+	btf__free (btf);
+}
+
 /* --- types that go in circles --- */
 
 static KdImage *
@@ -181,6 +205,7 @@ main (int argc, char **argv)
 {
 	g_test_init (&argc, &argv, NULL);
 	g_test_add_func ("/btf/damaged", test_damaged);
+	g_test_add_func ("/btf/longer-header", test_longer_header);
 	g_test_add_func ("/btf/circles", test_circles);
 	g_test_add_func ("/btf/split", test_split);
 	g_test_add_func ("/btf/witness", test_witness);

@@ -112,7 +112,7 @@ write_elf (int fd, uint16_t machine, const KdElfPart *parts, unsigned nr_parts, 
 gboolean
 kd_elf_write (int fd, uint16_t machine, const KdElfPart *parts, unsigned nr_parts, GError **error)
 {
-	Seal seal = {.magic = SEAL_MAGIC};
+	Seal seal;
 	g_autofree uint8_t *whole = NULL;
 	off_t end;
 
@@ -122,6 +122,8 @@ kd_elf_write (int fd, uint16_t machine, const KdElfPart *parts, unsigned nr_part
 	whole = end > 0 ? g_try_malloc ((size_t)end) : NULL;
 	if (!whole || !kd_read_at (fd, 0, whole, (size_t)end))
 		return fail_errno (error);
+	/* Without its NUL. */
+	memcpy (seal.magic, SEAL_MAGIC, sizeof seal.magic);
 	seal.checksum = kd_index_checksum (whole, (size_t)end);
 	return write (fd, &seal, sizeof seal) == (ssize_t)sizeof seal || fail_errno (error);
 }

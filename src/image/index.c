@@ -138,7 +138,6 @@ GByteArray *
 kd_index_pack (const KdIndexKey *key, GArray *const tables[KD_INDEX_NR_TABLES])
 {
 	Header header = {
-		.magic = MAGIC,
 		.version = VERSION,
 		.endian = ENDIAN_MARK,
 		.file_len = key->file_len,
@@ -149,6 +148,8 @@ kd_index_pack (const KdIndexKey *key, GArray *const tables[KD_INDEX_NR_TABLES])
 	uint64_t end = sizeof header;
 
 	G_STATIC_ASSERT (sizeof header % 8 == 0);
+	/* Without its NUL. */
+	memcpy (header.magic, MAGIC, sizeof header.magic);
 	memcpy (header.build_id, key->build_id, KD_BUILD_ID_MAX);
 	for (unsigned i = 0; i < KD_INDEX_NR_TABLES; i++) {
 		header.tables[i].offset = end;

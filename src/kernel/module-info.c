@@ -271,31 +271,60 @@ kd_module_debug_state (const KdModule *module)
 
 typedef gboolean (*SectionFunc) (const char *name, uint64_t addr, void *data);
 
+/* What `attr`, one of a module's sections, has under one of these names; NULL: none. */
+static const char *
+first_member (const KdObject *attr, const char *const names[])
+{
+	while (*names && !kd_object_has_member (attr, *names))
+		names++;
+	return *names;
+}
+
+/* How many there are: until 6.13 it is written down, later a list of pointers to them ends with 0.
+ */
+static uint64_t
+count_sections (const KdObject *sections)
+{
+	uint64_t nr = 0, list, one;
+
+	if (kd_object_has_member (sections, "nsections"))
+		return kd_object_member_u64 (sections, "nsections", &nr, NULL)
+			       ? MIN (nr, SECTIONS_MAX)
+			       : 0;
+	if (kd_object_has_member (sections, "grp.bin_attrs") &&
+		kd_object_member_u64 (sections, "grp.bin_attrs", &list, NULL))
+		while (nr < SECTIONS_MAX &&
+			kd_kernel_read_u64 (sections->kernel, list + nr * 8, &one, NULL) && one)
+			nr++;
+	return nr;
+}
+
 /* The sections that sysfs shows (kernel/module/sysfs.c), until FALSE. */
 static void
 sections_foreach (const KdModule *module, SectionFunc func, void *data)
 {
+	static const char *const names[] = {"battr.attr.name", "attr.name", NULL};
+	/* Later kernels keep the address in the attribute itself. */
+	static const char *const addrs[] = {"address", "battr.private", "private", NULL};
 	KdObject sections, attr, name;
 	uint64_t nr, addr;
 
-	if (!module->sections ||
-		!kd_object_at_named (module->kernel, "struct module_sect_attrs", module->sections,
-			&sections, NULL) ||
-		!kd_object_member_u64 (&sections, "nsections", &nr, NULL))
+	if (!module->sections || !kd_object_at_named (module->kernel, "struct module_sect_attrs",
+					 module->sections, &sections, NULL))
 		return;
-	for (uint64_t i = 0; i < MIN (nr, SECTIONS_MAX); i++) {
+	nr = count_sections (&sections);
+	for (uint64_t i = 0; i < nr; i++) {
 		g_autofree char *path = g_strdup_printf ("attrs[%d]", (int)i);
 		g_autofree char *text = NULL;
+		const char *named, *at;
 
-		/* Later kernels keep the address in the attribute itself. */
 		if (kd_object_member (&sections, path, &attr, NULL) &&
-			kd_object_member (&attr, "battr.attr.name", &name, NULL) &&
+			(named = first_member (&attr, names)) &&
+			(at = first_member (&attr, addrs)) &&
+			kd_object_member (&attr, named, &name, NULL) &&
 			(text = kd_object_string (&name, SECTION_NAME_MAX, NULL)) &&
-			kd_object_member_u64 (&attr,
-				kd_object_has_member (&attr, "address") ? "address"
-									: "battr.private",
-				&addr, NULL) &&
-			addr && !func (text, addr, data))
+			kd_object_member_u64 (&attr, at, &addr, NULL) && addr &&
+			!func (text, addr, data))
 			return;
 	}
 }

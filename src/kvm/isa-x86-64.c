@@ -8,13 +8,9 @@
 static gboolean
 saved_pc (const KdObject *vcpu, uint64_t *ret_pc)
 {
-	g_autofree char *path = NULL;
-	int64_t index;
+	g_autofree char *path = kd_vcpu_x86_reg_path (vcpu, "rip");
 
-	if (!kd_kernel_enumerator (vcpu->kernel, "VCPU_REGS_RIP", &index))
-		return FALSE;
-	path = g_strdup_printf ("arch.regs[%d]", (int)index);
-	return kd_object_has_member (vcpu, path) && kd_object_member_u64 (vcpu, path, ret_pc, NULL);
+	return path && kd_object_member_u64 (vcpu, path, ret_pc, NULL);
 }
 
 static const char *

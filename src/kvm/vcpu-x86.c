@@ -59,12 +59,15 @@ kd_x86_vcpu_add_path (const KdX86Vcpu *vcpu, JsonObject *group, const KdObject *
 	const char *path, const KdX86Field *rows, gboolean on_cpu)
 {
 	const char *last = strrchr (path, '.') ? strrchr (path, '.') + 1 : path;
+	/* A bitmap of one word. */
+	g_autofree char *word = g_strconcat (path, "[0]", NULL);
 	GError *error = NULL;
 	uint64_t value;
 
 	if (!kd_object_has_member (object, path))
 		return FALSE;
-	if (!kd_object_member_u64 (object, path, &value, &error)) {
+	if (!kd_object_member_u64 (
+		    object, kd_object_has_member (object, word) ? word : path, &value, &error)) {
 		kd_vcpu_state_note (vcpu->state, path, error);
 		return FALSE;
 	}
@@ -231,7 +234,25 @@ kd_x86_vcpu_add_struct (const KdX86Vcpu *vcpu, JsonObject *group, const KdObject
 
 /* --- what both kinds of hardware have --- */
 
-/* arch.regs[], by the enumerators of enum kvm_reg: VCPU_REGS_RAX… */
+/* arch.regs[], by the enumerators of enum kvm_reg: VCPU_REGS_RAX…; RIP has its own place since 7.1.
+ */
+char *
+kd_vcpu_x86_reg_path (const KdObject *vcpu, const char *name)
+{
+	g_autofree char *upper = g_ascii_strup (name, -1);
+	g_autofree char *enumerator = g_strconcat ("VCPU_REGS_", upper, NULL);
+	g_autofree char *path = g_strconcat ("arch.", name, NULL);
+	int64_t index;
+
+	if (kd_object_has_member (vcpu, path))
+		return g_steal_pointer (&path);
+	if (!kd_kernel_enumerator (vcpu->kernel, enumerator, &index))
+		return NULL;
+	g_free (path);
+	path = g_strdup_printf ("arch.regs[%d]", (int)index);
+	return kd_object_has_member (vcpu, path) ? g_steal_pointer (&path) : NULL;
+}
+
 static void
 add_general (const KdX86Vcpu *vcpu)
 {
@@ -242,15 +263,11 @@ add_general (const KdX86Vcpu *vcpu)
 
 	for (size_t i = 0; i < G_N_ELEMENTS (names); i++) {
 		const KdX86Field row = {.name = names[i], .reg = names[i]};
-		g_autofree char *upper = g_ascii_strup (names[i], -1);
-		g_autofree char *enumerator = g_strconcat ("VCPU_REGS_", upper, NULL);
-		g_autofree char *path = NULL;
+		g_autofree char *path = kd_vcpu_x86_reg_path (vcpu->vcpu, names[i]);
 		GError *error = NULL;
-		int64_t index;
 
-		if (!kd_kernel_enumerator (vcpu->kernel, enumerator, &index))
+		if (!path)
 			continue;
-		path = g_strdup_printf ("arch.regs[%d]", (int)index);
 		if (kd_object_member_u64 (vcpu->vcpu, path, &value, &error))
 			kd_x86_vcpu_add (vcpu, group, names[i], value, &row, vcpu->in_guest);
 		else

@@ -53,5 +53,8 @@ const char *kd_vcpu_vmx_last_exit (const KdObject *vcpu, uint64_t *ret_reason);
 
 gboolean kd_vcpu_x86_describe (
 	const KdObject *vcpu, const KdVcpu *summary, KdVcpuState *state, GError **error);
+/* Where struct kvm_vcpu keeps the guest's general register `name`, or "rip": a path, new string;
+ * NULL: it has none. */
+char *kd_vcpu_x86_reg_path (const KdObject *vcpu, const char *name);
 /* TRUE: VMX; FALSE: SVM, or neither is known. */
 gboolean kd_vcpu_x86_is_vmx (KdKernel *kernel);

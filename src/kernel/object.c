@@ -261,13 +261,31 @@ kd_object_i64 (const KdObject *object, int64_t *ret_value, GError **error)
 	return TRUE;
 }
 
+/* A structure that is only there to be another type than what it holds: atomic_t, refcount_t. */
+static void
+unwrap (KdObject *object)
+{
+	const KdMember *only;
+	unsigned nr;
+
+	while (kind_of (object) == KD_TYPE_STRUCT && object->is_lvalue) {
+		only = kd_type_members (stripped (object), &nr);
+		if (nr != 1 || only->bit_size ||
+			kd_type_size (only->type) != kd_type_size (object->type))
+			return;
+		object->type = only->type;
+	}
+}
+
 gboolean
 kd_object_member_u64 (const KdObject *object, const char *path, uint64_t *ret_value, GError **error)
 {
 	KdObject member;
 
-	return kd_object_member (object, path, &member, error) &&
-	       kd_object_u64 (&member, ret_value, error);
+	if (!kd_object_member (object, path, &member, error))
+		return FALSE;
+	unwrap (&member);
+	return kd_object_u64 (&member, ret_value, error);
 }
 
 char *

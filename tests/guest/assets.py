@@ -84,11 +84,13 @@ def run(argv, what, **kwargs):
 
 
 class Apt:
-    """Debian's archive as one architecture of RELEASE sees it, without touching this machine's apt."""
+    """Debian's archive as one architecture of a release sees it, without touching this machine's apt."""
 
-    def __init__(self, arch, backports=False):
+    def __init__(self, arch, backports=False, release=RELEASE):
         self.arch = arch
-        self.name = f"{arch}-{RELEASE}" + ("-backports" if backports else "")
+        self.release = release
+        self.suite = f"{release}-backports" if backports else release
+        self.name = f"{arch}-{self.suite}"
         self.backports = backports
         self.state = cache_dir() / "apt" / self.name
         self.updated = False
@@ -109,7 +111,7 @@ class Apt:
         return [f"-o{key}={value}" for key, value in options.items()]
 
     def _sources(self):
-        """Lines of a sources.list: the addresses this machine's own apt uses, for RELEASE."""
+        """Lines of a sources.list: the addresses this machine's own apt uses, for the release."""
         out = run(["apt-get", "indextargets", "--no-release-info", "--format",
                    "$(SITE) $(RELEASE) $(COMPONENT)", "Created-By: Packages"], "apt-get indextargets")
         targets = sorted({tuple(line.split()) for line in out.decode().splitlines()
@@ -121,15 +123,15 @@ class Apt:
                 if key == "VERSION_CODENAME":
                     own = value.strip('"')
         suites = [own, f"{own}-updates", f"{own}-security"]
-        found = [(site, suite.replace(own, RELEASE)) for site, suite, component in targets
+        found = [(site, suite.replace(own, self.release)) for site, suite, component in targets
                  if own and component == "main" and suite in suites]
         # Only Debian's own archive has the -updates suite, and backports are beside it.
         main = [site for site, suite in found if suite.endswith("-updates")]
-        main = main or [site for site, suite in found if suite == RELEASE]
+        main = main or [site for site, suite in found if suite == self.release]
         if not main:
             raise AssetError("no Debian archive among this machine's apt sources")
         if self.backports:
-            found = [(main[0], RELEASE), (main[0], f"{RELEASE}-backports")]
+            found = [(main[0], self.release), (main[0], self.suite)]
         return [f"deb [signed-by={KEYRING}] {site} {suite} main\n" for site, suite in found]
 
     def update(self):
@@ -142,7 +144,7 @@ class Apt:
         self.updated = True
 
     def _show(self, package):
-        suite = ["-t", f"{RELEASE}-backports"] if self.backports else []
+        suite = ["-t", self.suite] if self.backports else []
         # Without --no-all-versions another suite's version can come first.
         out = run(["apt-cache", *self._options(), *suite, "show", "--no-all-versions", package],
                   f"apt-cache show {package}:{self.arch}")
@@ -178,7 +180,7 @@ class Apt:
 
     def needs(self, package):
         """(name, version) of all packages that PACKAGE needs."""
-        suite = ["-t", f"{RELEASE}-backports"] if self.backports else []
+        suite = ["-t", self.suite] if self.backports else []
         with locked(f"apt-{self.name}"):
             self.update()
             out = run(["apt-get", *self._options(), *suite, "-s", "--no-install-recommends", "install", package],
@@ -218,15 +220,26 @@ def file_safe(text):
 # What Debian calls an architecture.
 DEBIAN = {"arm64": "arm64", "x86_64": "amd64"}
 
+# What packages a kernel comes in, {} being its release, and what is taken from each; the modules are in the last.
+ONE_PACKAGE = [("linux-image-{}-unsigned", ["boot/vmlinuz-*", "boot/config-*"])]
+THREE_PACKAGES = [("linux-binary-{}", ["*/vmlinuz"]), ("linux-base-{}", ["*/config"]), ("linux-modules-{}", [])]
+
 # The kernels: one row each. "modules" are those that make /dev/kvm, in the order they load.
 KERNELS = {
-    ("arm64", "6.1"): {"flavour": "cloud-arm64", "backports": False, "modules": []},
+    ("arm64", "6.1"): {"flavour": "cloud-arm64", "modules": []},
     ("arm64", "6.12"): {"flavour": "cloud-arm64", "backports": True, "modules": []},
-    ("x86_64", "6.1"): {"flavour": "cloud-amd64", "backports": False,
-                        "modules": ["irqbypass", "kvm", "kvm-amd"]},
-    ("x86_64", "6.12"): {"flavour": "cloud-amd64", "backports": True,
-                         "modules": ["irqbypass", "kvm", "kvm-amd"]},
+    ("arm64", "7"): {"flavour": "cloud-arm64", "release": "trixie", "backports": True, "packages": THREE_PACKAGES, "modules": []},
+    ("x86_64", "6.1"): {"flavour": "cloud-amd64", "modules": ["irqbypass", "kvm", "kvm-amd"]},
+    ("x86_64", "6.12"): {"flavour": "cloud-amd64", "backports": True, "modules": ["irqbypass", "kvm", "kvm-amd"]},
+    ("x86_64", "7"): {"flavour": "cloud-amd64", "release": "trixie", "backports": True, "packages": THREE_PACKAGES,
+                      "modules": ["irqbypass", "kvm", "kvm-amd"]},
 }
+
+
+def archive(arch, series):
+    """The archive that this row's kernel is from."""
+    row = KERNELS[arch, series]
+    return Apt(DEBIAN[arch], row.get("backports", False), row.get("release", RELEASE))
 
 
 # Kernels built here from Debian's source: what is patched (NAME.patch in kernels/) and configured.
@@ -299,47 +312,57 @@ def kernel(arch, series, refresh=False):
     if not row:
         known = ", ".join(sorted(s for a, s in [*KERNELS, *BUILT] if a == arch)) or "none"
         raise AssetError(f"no kernel {series} for {arch} (known: {known})")
-    apt = Apt(DEBIAN[arch], row["backports"])
+    apt = archive(arch, series)
     meta = apt.resolve(f"linux-image-{row['flavour']}-dbg", refresh)
-    debug_package = meta["depends"].split()[0]
-    if not debug_package.endswith("-dbg"):
-        raise AssetError(f"{meta['name']} depends on {meta['depends']!r}, not on a -dbg package")
-    image_package = debug_package[: -len("-dbg")] + "-unsigned"
+    debug_package = debug_package_of(meta)
+    release = debug_package.removeprefix("linux-image-").removesuffix("-dbg")
+    packages = [(name.format(release), parts) for name, parts in row.get("packages", ONE_PACKAGE)]
     version = meta["version"]
 
     def make(folder):
         with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
             temp = pathlib.Path(temp)
-            image = apt.download(image_package, version, temp)
-            unpack(image, temp, "boot/vmlinuz-*", "boot/config-*")
+            for name, parts in packages:
+                image = apt.download(name, version, temp)
+                if parts:
+                    unpack(image, temp, *parts)
             debug = apt.download(debug_package, version, temp)
-            wanted = ["usr/lib/debug/boot/vmlinux-*"]
-            wanted += [f"*/{name}.ko" for name in row["modules"]]
-            unpack(debug, temp, *wanted)
-            vmlinuz = next(temp.glob("boot/vmlinuz-*"))
-            vmlinuz.rename(folder / "vmlinuz")
-            next(temp.glob("boot/config-*")).rename(folder / "config")
-            next(temp.glob("usr/lib/debug/boot/vmlinux-*")).rename(folder / "vmlinux")
+            unpack(debug, temp, "*/vmlinux*", *(f"*/{name}.ko" for name in row["modules"]))
+            for what in ("vmlinuz", "config"):
+                named(temp, what, release).rename(folder / what)
+            named(temp / "usr/lib/debug", "vmlinux", release).rename(folder / "vmlinux")
             if row["modules"]:
                 modules(image, temp, folder, row["modules"])
-            release = vmlinuz.name.partition("-")[2]
             (folder / "info.json").write_text(json.dumps(
-                {"arch": arch, "series": series, "release": release, "package": image_package,
+                {"arch": arch, "series": series, "release": release, "package": packages[-1][0],
                  "version": version, "modules": row["modules"]}), encoding="utf-8")
 
     return entry(f"kernel-{arch}-{file_safe(version)}", make)
 
 
+def named(folder, what, release):
+    """The file WHAT or WHAT-RELEASE below FOLDER; packages also have links to it."""
+    return next(path for path in folder.rglob(f"{what}*")
+                if path.name in (what, f"{what}-{release}") and path.is_file() and not path.is_symlink())
+
+
+def debug_package_of(meta):
+    """The package with the debug information that the package META stands for."""
+    for package in (one.split()[0] for one in meta["depends"].split(", ")):
+        if package.endswith("-dbg"):
+            return package
+    raise AssetError(f"{meta['name']} depends on {meta['depends']!r}, not on a -dbg package")
+
+
 def debug_module(arch, series, name):
     """Path of NAME.ko with debug information, of a module that our machines of that kernel do not load."""
-    row = KERNELS[arch, series]
-    apt = Apt(DEBIAN[arch], row["backports"])
-    meta = apt.resolve(f"linux-image-{row['flavour']}-dbg")
+    apt = archive(arch, series)
+    meta = apt.resolve(f"linux-image-{KERNELS[arch, series]['flavour']}-dbg")
 
     def make(folder):
         with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
             temp = pathlib.Path(temp)
-            unpack(apt.download(meta["depends"].split()[0], meta["version"], temp), temp, f"*/{name}.ko")
+            unpack(apt.download(debug_package_of(meta), meta["version"], temp), temp, f"*/{name}.ko")
             next(temp.glob(f"usr/lib/debug/**/{name}.ko")).rename(folder / f"{name}.ko")
 
     return entry(f"module-{arch}-{name}-{file_safe(meta['version'])}", make) / f"{name}.ko"
@@ -359,7 +382,7 @@ def plain_modules(image, temp, folder, names):
     """Put NAMES of the package IMAGE in FOLDER, as a kernel loads them."""
     unpack(image, temp, *(f"*/{name}.ko*" for name in names))
     for name in names:
-        packed = next(temp.glob(f"lib/modules/**/{name}.ko*"), None)
+        packed = next((path for base in ("lib", "usr/lib") for path in temp.glob(f"{base}/modules/**/{name}.ko*")), None)
         if not packed:
             raise AssetError(f"{image.name} has no module {name}")
         data = packed.read_bytes()
@@ -375,7 +398,7 @@ def driver(arch, series, name):
     def make(folder):
         with tempfile.TemporaryDirectory(prefix=".deb.", dir=cache_dir()) as temp:
             temp = pathlib.Path(temp)
-            apt = Apt(DEBIAN[arch], KERNELS[arch, series]["backports"])
+            apt = archive(arch, series)
             plain_modules(apt.download(info["package"], info["version"], temp), temp, folder, [name])
 
     return entry(f"driver-{arch}-{name}-{file_safe(info['version'])}", make) / f"{name}.ko"

@@ -350,10 +350,10 @@ struct KdArch {
 	const char *return_thunk, *return_thunk_pointer;
 	/*
 	 * Constants in the code that the kernel sets as it boots (asm/runtime-const.h): bytes of an
-	 * address and of a shift, and the value they have `now`. FALSE: more than the value is not
-	 * as in the file. NULL: there are none.
+	 * address, of a shift and of a mask, and the value they have `now`. FALSE: more than the
+	 * value is not as in the file. NULL: there are none.
 	 */
-	unsigned const_ptr_len, const_shift_len;
+	unsigned const_ptr_len, const_shift_len, const_mask_len;
 	gboolean (*const_at) (
 		const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
 	/*

@@ -620,6 +620,7 @@ const KdArch kd_arch_arm64 = {
 	.feature_names = feature_names,
 	.const_ptr_len = 16,
 	.const_shift_len = 4,
+	.const_mask_len = 8,
 	.const_at = kd_arm64_const_at,
 	.nops_callback = "alt_cb_patch_nops",
 	.callback_insn = kd_arm64_callback_insn,

@@ -140,9 +140,10 @@ kd_x86_64_const_at (const uint8_t *now, const uint8_t *file, size_t len, uint64_
 gboolean
 kd_x86_64_nop_at (const uint8_t *code, size_t len)
 {
-	static const char *const operands[] = {"\x00", "\x40\x00", "\x44\x00\x00",
+	/* The third is what a sealed ENDBR became (asm/ibt.h, gen_endbr_poison()). */
+	static const char *const operands[] = {"\x00", "\x40\x00", "\x40\xd6", "\x44\x00\x00",
 		"\x80\x00\x00\x00\x00", "\x84\x00\x00\x00\x00\x00"};
-	static const size_t lens[] = {1, 2, 3, 5, 6};
+	static const size_t lens[] = {1, 2, 2, 3, 5, 6};
 
 	while (len > 1 && (*code == 0x66 || *code == 0x2e)) {
 		code++;

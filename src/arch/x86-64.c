@@ -349,6 +349,7 @@ const KdArch kd_arch_x86_64 = {
 	.feature_names = feature_names,
 	.const_ptr_len = 8,
 	.const_shift_len = 1,
+	.const_mask_len = 4,
 	.const_at = kd_x86_64_const_at,
 	.lock_prefixes = "\xf0\x3e",
 	.call_thunk = "skl_call_thunk_template",

@@ -367,7 +367,9 @@ kd_image_code_sections (const KdImage *image, KdSectionFunc func, void *data)
 	for (unsigned i = 0; i < image->elf.nr_sections; i++) {
 		const KdElfSection *section = &image->elf.sections[i];
 
-		if ((section->flags & SHF_ALLOC) && (section->flags & SHF_EXECINSTR) &&
+		/* A linker may flag .data so. */
+		if ((section->flags & (SHF_ALLOC | SHF_EXECINSTR | SHF_WRITE)) ==
+				(SHF_ALLOC | SHF_EXECINSTR) &&
 			section->size && section->type != SHT_NOBITS)
 			func (section->name, section->addr, section->size, data);
 	}

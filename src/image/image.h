@@ -81,7 +81,8 @@ const void *kd_image_bytes (KdImage *image, uint64_t addr, size_t len);
 /* Where a loaded section lies. FALSE: no such section, or not loaded. */
 gboolean kd_image_section (
 	const KdImage *image, const char *name, uint64_t *ret_addr, uint64_t *ret_size);
-/* The loaded sections of code, in the file's order; link-time addresses. */
+/* The loaded sections of code, which nothing is written to, in the file's order; link-time
+ * addresses. */
 typedef void (*KdSectionFunc) (const char *name, uint64_t addr, uint64_t size, void *data);
 void kd_image_code_sections (const KdImage *image, KdSectionFunc func, void *data);
 /* What a module's loader writes into the section that begins at `addr`; nothing in other files. */

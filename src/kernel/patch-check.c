@@ -13,6 +13,8 @@
 /* In front of a function, for what may be put there (call depth, CFI). */
 #define PADDING_MAX 64
 #define POINTER_SIZE 8
+/* Of a function that does one thing. */
+#define ENTRY_MAX 48
 
 typedef struct {
 	KdKernel *kernel;
@@ -96,6 +98,15 @@ symbol_points_to (KdKernel *kernel, const char *name, uint64_t addr)
 
 	return name && kd_kernel_symbol (kernel, name, &symbol) &&
 	       kd_kernel_read_ptr (kernel, symbol.addr, &value, NULL) && value == addr;
+}
+
+/* Whatever other names there are of that address. */
+static gboolean
+symbol_is_at (KdKernel *kernel, const char *name, uint64_t addr)
+{
+	KdKernelSymbol symbol;
+
+	return name && kd_kernel_symbol (kernel, name, &symbol) && symbol.addr == addr;
 }
 
 static gboolean
@@ -229,11 +240,55 @@ last_number (const char *text)
 	return at ? g_ascii_strtoull (at + 2, NULL, 16) : 0;
 }
 
+/* The text without what only makes an instruction longer. */
+static char *
+plain_text (const KdPatchInsn *insn)
+{
+	g_auto (GStrv) parts = g_strsplit (insn->text, "ds:", -1);
+
+	return g_strjoinv ("", parts);
+}
+
+/*
+ * TRUE: `insn` is what the function does before it returns, behind its entry; or what the one does
+ * that it calls, when it only saves registers around that.
+ */
+static gboolean
+is_only_work (const Check *check, const KdPatchInsn *insn, uint64_t func, gboolean is_wrapped)
+{
+	uint8_t code[ENTRY_MAX];
+	g_autofree char *want = plain_text (insn);
+	gboolean found = FALSE;
+
+	if (!kd_kernel_read (check->kernel, kd_addr_kernel (func), code, sizeof code, NULL))
+		return FALSE;
+	for (size_t at = 0; at < sizeof code;) {
+		g_auto (KdPatchInsn) next = {0};
+		g_autofree char *text = NULL;
+
+		if (!kd_patch_insn_init (
+			    &next, check->kernel->arch, code + at, sizeof code - at, func + at))
+			return FALSE;
+		if (found || next.is_return)
+			return found &&
+			       (next.is_return || symbol_points_to (check->kernel,
+							  check->kernel->arch->return_thunk_pointer,
+							  next.target));
+		if (next.is_call && !is_wrapped && is_only_work (check, insn, next.target, TRUE))
+			return TRUE;
+		text = plain_text (&next);
+		found = strcmp (text, want) == 0;
+		at += next.len;
+	}
+	return FALSE;
+}
+
 static gboolean
 check_static_call (Check *check)
 {
 	KdKernel *kernel = check->kernel;
 	g_auto (KdPatchInsn) insn = {0};
+	uint8_t code[KD_INSN_BYTES_MAX];
 	uint64_t func;
 	KdObject key;
 
@@ -254,9 +309,15 @@ check_static_call (Check *check)
 			      last_number (insn.text)) ||
 			     is_named (kernel, last_number (insn.text), "__static_call_return")))
 		return TRUE;
-	/* A call of what only returns 0 became one instruction that does (kernel/static_call.c). */
-	return is_named (kernel, func, "__static_call_return0") && !insn.is_call && !insn.is_jump &&
-	       insn.len == check->site->len;
+	/* A call of what traps became the trap that it has (asm/bug.h, __WARN_trap). */
+	if (func && check->site->len <= sizeof code &&
+		kd_kernel_read (kernel, kd_addr_kernel (func), code, check->site->len, NULL) &&
+		memcmp (check->now, code, check->site->len) == 0)
+		return TRUE;
+	/* A call of what does one thing became that (kernel/static_call.c: to return 0, to unlock).
+	 */
+	return func && !insn.is_call && !insn.is_jump && insn.len == check->site->len &&
+	       is_only_work (check, &insn, func, FALSE);
 }
 
 static gboolean
@@ -376,7 +437,7 @@ is_thunk_of (Check *check, const KdPatchInsn *now, const KdPatchInsn *want)
 	if (want->is_call && now->is_call)
 		return leads_to (check, now->target, want->target);
 	return want->is_jump &&
-	       is_named (check->kernel, want->target, check->kernel->arch->return_thunk) &&
+	       symbol_is_at (check->kernel, check->kernel->arch->return_thunk, want->target) &&
 	       (now->is_return ||
 		       (now->is_jump &&
 			       symbol_points_to (check->kernel,
@@ -491,7 +552,24 @@ check_thunk (Check *check)
 	       is_code (check, want, check->site->len, check->site->target);
 }
 
-/* As wide as its variable, or narrower. */
+/* The constant that the kernel has at the first of its places. */
+static gboolean
+first_const (const Check *check, uint64_t *ret_value)
+{
+	KdKernel *kernel = check->kernel;
+	uint8_t now[KD_INSN_BYTES_MAX];
+	const uint8_t *file;
+	uint64_t link;
+
+	return check->site->len <= sizeof now &&
+	       kd_kernel_link_addr (kernel, check->site->value, &link) &&
+	       (file = kd_image_bytes (kernel->image, link, check->site->len)) &&
+	       kd_kernel_read (
+		       kernel, kd_addr_kernel (check->site->value), now, check->site->len, NULL) &&
+	       kernel->arch->const_at (now, file, check->site->len, ret_value);
+}
+
+/* As wide as its variable, or narrower; where that is left out, the same at all its places. */
 static gboolean
 check_const (Check *check)
 {
@@ -500,8 +578,13 @@ check_const (Check *check)
 	KdKernelSymbol symbol;
 
 	if (!kernel->arch->const_at ||
-		!kernel->arch->const_at (check->now, check->file, check->site->len, &value) ||
-		!kd_kernel_read_u64 (kernel, check->site->target, &wanted, NULL))
+		!kernel->arch->const_at (check->now, check->file, check->site->len, &value))
+		return FALSE;
+	if (!check->site->target) {
+		say (check, "the same as at", check->site->value);
+		return first_const (check, &wanted) && value == wanted;
+	}
+	if (!kd_kernel_read_u64 (kernel, check->site->target, &wanted, NULL))
 		return FALSE;
 	if (kd_kernel_symbol_at (kernel, check->site->target, &symbol) && symbol.size &&
 		symbol.size < sizeof wanted)

@@ -267,12 +267,27 @@ read_paravirt (KdKernel *kernel, KdPatchSites *sites, const Table *table, GError
 
 /* --- tables of nothing but places: s32, each relative to itself --- */
 
-/* `len`: bytes of each; 0: an instruction. `target`: of all of them. */
+/* Code that is freed after the boot. */
+static gboolean
+is_init (KdKernel *kernel, uint64_t addr)
+{
+	KdKernelSymbol begin, end;
 
+	return kd_kernel_symbol (kernel, "__init_begin", &begin) &&
+	       kd_kernel_symbol (kernel, "__init_end", &end) && addr >= begin.addr &&
+	       addr < end.addr;
+}
+
+/*
+ * `len`: bytes of each; 0: an instruction. `target`: of all of them; where there is none, their
+ * value is the address of the first that stays.
+ */
 static void
 read_places (KdKernel *kernel, KdPatchSites *sites, const Table *table, KdPatchKind kind,
 	unsigned len, uint64_t target)
 {
+	uint64_t first = 0;
+
 	for (size_t at = 0; at + S32_SIZE <= table->len; at += S32_SIZE) {
 		uint32_t offset;
 		KdPatchSite site = {.kind = (uint8_t)kind, .target = target};
@@ -282,6 +297,9 @@ read_places (KdKernel *kernel, KdPatchSites *sites, const Table *table, KdPatchK
 						  : GUINT32_FROM_LE (offset);
 		site.addr = table->addr + at + (uint64_t)(int64_t)(int32_t)offset;
 		site.len = len ? (uint16_t)len : kd_patch_insn_len (kernel, site.addr);
+		if (!target && !first && !is_init (kernel, site.addr))
+			first = site.addr;
+		site.value = first;
 		kd_patch_sites_add (kernel, sites, site);
 	}
 }
@@ -305,9 +323,11 @@ read_constant (
 	g_auto (Table) table = {0};
 	GError *error = NULL;
 
-	if (!kd_kernel_symbol (kernel, stop_name, &stop) || stop.addr <= start->addr ||
-		!kd_kernel_symbol (kernel, name, &variable))
+	if (!kd_kernel_symbol (kernel, stop_name, &stop) || stop.addr <= start->addr)
 		return;
+	/* One that nothing else reads the compiler leaves out. */
+	if (!kd_kernel_symbol (kernel, name, &variable))
+		variable.addr = 0;
 	if (!read_table (kernel, &table, start->addr, stop.addr - start->addr, FALSE, &error)) {
 		kd_patch_sites_miss (sites, name, error);
 		return;
@@ -318,17 +338,19 @@ read_constant (
 static gboolean
 add_constant (const KdKernelSymbol *symbol, void *data)
 {
-	static const char ptr[] = "__start_runtime_ptr_", shift[] = "__start_runtime_shift_";
 	const Constants *constants = data;
 	const KdArch *arch = constants->kernel->arch;
+	const struct {
+		const char *prefix;
+		unsigned len;
+	} kinds[] = {{"__start_runtime_ptr_", arch->const_ptr_len},
+		{"__start_runtime_shift_", arch->const_shift_len},
+		{"__start_runtime_mask_", arch->const_mask_len}};
 
-	if (symbol->module)
-		return FALSE;
-	if (g_str_has_prefix (symbol->name, ptr))
-		read_constant (constants, symbol, symbol->name + strlen (ptr), arch->const_ptr_len);
-	else if (g_str_has_prefix (symbol->name, shift))
-		read_constant (
-			constants, symbol, symbol->name + strlen (shift), arch->const_shift_len);
+	for (size_t i = 0; !symbol->module && i < G_N_ELEMENTS (kinds); i++)
+		if (g_str_has_prefix (symbol->name, kinds[i].prefix))
+			read_constant (constants, symbol, symbol->name + strlen (kinds[i].prefix),
+				kinds[i].len);
 	return TRUE;
 }
 

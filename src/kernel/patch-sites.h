@@ -24,7 +24,8 @@ typedef enum {
 	KD_PATCH_CALL,      /* call whose depth may be counted */
 	KD_PATCH_ENDBR,     /* landing place of indirect jumps that nothing uses */
 	KD_PATCH_LOCK,      /* LOCK prefix, for one CPU alone */
-	KD_PATCH_CONST,     /* constant set at boot; target: its variable */
+	KD_PATCH_CONST,     /* constant set at boot; target: its variable; value, where there is
+				 none: the first of its places */
 	KD_PATCH_HYP,       /* address of EL2's code or data, as EL2 sees it */
 	KD_PATCH_THUNK,     /* in front of a function: what calls of it go through; in no table */
 	KD_PATCH_POKE,      /* being patched at this stop: a breakpoint stands there */

@@ -20,6 +20,8 @@ static const struct {
 	{"nop5", &kd_arch_x86_64, "\x0f\x1f\x44\x00\x00", 5, TRUE},
 	{"nop8", &kd_arch_x86_64, "\x0f\x1f\x84\x00\x00\x00\x00\x00", 8, TRUE},
 	{"nop10", &kd_arch_x86_64, "\x66\x2e\x0f\x1f\x84\x00\x00\x00\x00\x00", 10, TRUE},
+	{"sealed-endbr", &kd_arch_x86_64, "\x0f\x1f\x40\xd6", 4, TRUE},
+	{"nop4-displaced", &kd_arch_x86_64, "\x0f\x1f\x40\xd7", 4, FALSE},
 	{"nop5-displaced", &kd_arch_x86_64, "\x0f\x1f\x44\x00\x20", 5, FALSE},
 	{"nop5-cut", &kd_arch_x86_64, "\x0f\x1f\x44\x00", 4, FALSE},
 	{"int3", &kd_arch_x86_64, "\xcc", 1, FALSE},

@@ -356,6 +356,11 @@ kd_arm64_const_at (const uint8_t *now, const uint8_t *file, size_t len, uint64_t
 {
 	uint64_t value = 0;
 
+	/* UBFM: its immr is of a shift, and without one its imms of a mask. */
+	if (len == 4 && !field (insn_at (file), 16, 6)) {
+		*ret_value = ~0ULL >> (63 - field (insn_at (now), 10, 6));
+		return ((insn_at (now) ^ insn_at (file)) & ~(0x3fu << 10)) == 0;
+	}
 	if (len == 4) {
 		*ret_value = field (insn_at (now), 16, 6);
 		return ((insn_at (now) ^ insn_at (file)) & ~(0x3fu << 16)) == 0;

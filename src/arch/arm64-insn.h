@@ -66,7 +66,7 @@ gboolean kd_arm64_veneer_target (
 	const uint8_t *code, size_t len, uint64_t addr, uint64_t *ret_target);
 /* See KdArch.callback_insn. */
 gboolean kd_arm64_callback_insn (const uint8_t *now, const uint8_t *file);
-/* See KdArch.const_at: MOVZ and three MOVK, or LSR. */
+/* See KdArch.const_at: MOVZ and three MOVK, LSR, or UBFX from bit 0. */
 gboolean kd_arm64_const_at (
 	const uint8_t *now, const uint8_t *file, size_t len, uint64_t *ret_value);
 

@@ -115,29 +115,90 @@ kd_text_ranges (KdKernel *kernel, GPtrArray **ret_missing)
 
 /* --- what the file says --- */
 
-/* What a position-independent kernel writes into itself at its start (.rela.dyn, RELATIVE). */
+/* The file's section of that name; FALSE: there is none. */
+static gboolean
+table_of (const Audit *audit, const char *name, KdCursor *ret_cursor)
+{
+	KdImage *image = audit->kernel->image;
+	uint64_t addr, size;
+	const uint8_t *bytes;
+
+	if (!kd_image_section (image, name, &addr, &size) ||
+		!(bytes = kd_image_bytes (image, addr, size)))
+		return FALSE;
+	*ret_cursor = kd_cursor_init (bytes, size, audit->kernel->arch->big_endian);
+	return TRUE;
+}
+
+static uint64_t
+u64_of (const Audit *audit, uint64_t value)
+{
+	return audit->kernel->arch->big_endian ? GUINT64_TO_BE (value) : GUINT64_TO_LE (value);
+}
+
+/* The place of the word at `at`, a link-time address; NULL: it lies elsewhere. */
+static uint8_t *
+word_of (const Audit *audit, uint64_t at)
+{
+	return at >= audit->link && at - audit->link < audit->len &&
+			       audit->len - (at - audit->link) >= sizeof at
+		       ? audit->file + (at - audit->link)
+		       : NULL;
+}
+
+/* What stands there is an address of the image. */
+static void
+move_word (const Audit *audit, uint64_t at)
+{
+	uint8_t *word = word_of (audit, at);
+	uint64_t value;
+
+	if (!word)
+		return;
+	memcpy (&value, word, sizeof value);
+	value = u64_of (audit, u64_of (audit, value) + kd_kernel_kaslr_offset (audit->kernel));
+	memcpy (word, &value, sizeof value);
+}
+
+/* SHT_RELR of the gABI: an address, and bitmaps of which of the 63 words behind it are like it. */
+static void
+move_words (const Audit *audit, KdCursor *relr)
+{
+	uint64_t entry, next = 0;
+
+	while (kd_cursor_next_u64 (relr, &entry)) {
+		if (!(entry & 1)) {
+			move_word (audit, entry);
+			next = entry + 8;
+			continue;
+		}
+		for (unsigned i = 0; i < 63; i++)
+			if (entry >> (i + 1) & 1)
+				move_word (audit, next + 8 * i);
+		next += UINT64_C (63) * 8;
+	}
+}
+
+/* What a position-independent kernel writes into itself at its start: RELATIVE alone. */
 static void
 relocate (Audit *audit)
 {
-	KdImage *image = audit->kernel->image;
-	uint64_t addr, size, at, info, addend;
-	const uint8_t *bytes;
+	uint64_t at, info, addend;
 	KdCursor cursor;
 
-	if (!kd_image_section (image, ".rela.dyn", &addr, &size) ||
-		!(bytes = kd_image_bytes (image, addr, size)))
+	if (table_of (audit, ".relr.dyn", &cursor)) {
+		audit->has_relocations = TRUE;
+		move_words (audit, &cursor);
+	}
+	if (!table_of (audit, ".rela.dyn", &cursor))
 		return;
 	audit->has_relocations = TRUE;
-	cursor = kd_cursor_init (bytes, size, audit->kernel->arch->big_endian);
 	while (kd_cursor_next_u64 (&cursor, &at) && kd_cursor_next_u64 (&cursor, &info) &&
 		kd_cursor_next_u64 (&cursor, &addend)) {
-		if (ELF64_R_SYM (info) || at < audit->link || at - audit->link >= audit->len ||
-			audit->len - (at - audit->link) < sizeof addend)
+		if (ELF64_R_SYM (info) || !word_of (audit, at))
 			continue;
-		addend += kd_kernel_kaslr_offset (audit->kernel);
-		addend = audit->kernel->arch->big_endian ? GUINT64_TO_BE (addend)
-							 : GUINT64_TO_LE (addend);
-		memcpy (audit->file + (at - audit->link), &addend, sizeof addend);
+		addend = u64_of (audit, addend + kd_kernel_kaslr_offset (audit->kernel));
+		memcpy (word_of (audit, at), &addend, sizeof addend);
 	}
 }
 

@@ -90,6 +90,15 @@ test_const (void)
 	g_assert_true (kd_arch_arm64.const_at (
 		(const uint8_t *)&shift, (const uint8_t *)&shift_file, 4, &value));
 	g_assert_cmphex (value, ==, 15);
+	/* ubfx w0, w19, #0, #9 and #32 */
+	shift = 0x53002260;
+	shift_file = 0x53007e60;
+	g_assert_true (kd_arch_arm64.const_at (
+		(const uint8_t *)&shift, (const uint8_t *)&shift_file, 4, &value));
+	g_assert_cmphex (value, ==, 0x1ff);
+	shift++; /* w1 */
+	g_assert_false (kd_arch_arm64.const_at (
+		(const uint8_t *)&shift, (const uint8_t *)&shift_file, 4, &value));
 	g_assert_true (kd_arch_x86_64.const_at ((const uint8_t *)"\x00\x40\x02\x2b\x08\x00\xff\xff",
 		(const uint8_t *)"\xef\xcd\xab\x89\x67\x45\x23\x01", 8, &value));
 	g_assert_cmphex (value, ==, 0xffff00082b024000);

@@ -10,13 +10,13 @@
 #define STRINGS_MAX (256U << 20)
 #define NAME_MAX_LEN 512    /* KSYM_NAME_LEN */
 #define PACKED_NAME_MAX 512 /* in the table, with its length */
-#define ALIGN 8U            /* ALGN of 64-bit kernels */
 /* Names looked at in search of where they begin: more than one try is rare. */
 #define WALK_MAX (16U << 20)
 
 typedef struct {
 	const uint8_t *data;
 	size_t len;
+	size_t align; /* of each table, and of what stands in front of the names */
 	size_t token_table, token_index;
 	size_t names, markers;
 	uint32_t nr, nr_markers;
@@ -31,9 +31,9 @@ typedef struct {
 } Tables;
 
 static size_t
-align_up (size_t pos)
+align_up (const Tables *tables, size_t pos)
 {
-	return (pos + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+	return (pos + tables->align - 1) & ~(tables->align - 1);
 }
 
 static gboolean
@@ -102,7 +102,7 @@ tokens_agree (const Tables *tables)
 			return FALSE;
 		at = (size_t)(end - (tables->data + tables->token_table)) + 1;
 	}
-	return align_up (tables->token_table + at) == tables->token_index;
+	return align_up (tables, tables->token_table + at) == tables->token_index;
 }
 
 static gboolean
@@ -118,7 +118,7 @@ find_tokens (Tables *tables, size_t digits)
 			return FALSE;
 		at = (size_t)(end - tables->data) + 1;
 	}
-	tables->token_index = align_up (at);
+	tables->token_index = align_up (tables, at);
 	if (!u16_at (tables, tables->token_index + 2 * '0', &start) || start > digits)
 		return FALSE;
 	tables->token_table = digits - start;
@@ -166,7 +166,7 @@ names_agree (Tables *tables)
 			return FALSE;
 		at += len;
 	}
-	return align_up (at) == tables->markers;
+	return align_up (tables, at) == tables->markers;
 }
 
 /* The count stands in front of the names, in both orders of the tables. */
@@ -181,11 +181,11 @@ find_names (Tables *tables)
 		return FALSE;
 	end = tables->markers - last;
 	most = MIN (end, (size_t)PER_MARKER * PACKED_NAME_MAX);
-	for (at = align_up (end - most); at <= end; at += ALIGN) {
-		uint32_t nr, pad;
+	for (at = align_up (tables, end - most); at <= end; at += tables->align) {
+		uint32_t nr, pad = 0;
 
-		if (at < ALIGN || !u32_at (tables, at - ALIGN, &nr) ||
-			!u32_at (tables, at - ALIGN + 4, &pad) || pad || nr <= low ||
+		if (at < tables->align || !u32_at (tables, at - tables->align, &nr) ||
+			(tables->align > 4 && !u32_at (tables, at - 4, &pad)) || pad || nr <= low ||
 			nr > low + PER_MARKER)
 			continue;
 		tables->names = at;
@@ -206,7 +206,8 @@ gap_fits (const Tables *tables, size_t end, uint32_t nr_markers)
 	size_t gap = tables->token_table - end;
 	size_t least = (size_t)(nr_markers - 1) * PER_MARKER * 3;
 
-	return gap < ALIGN || (gap > least && gap < least + PER_MARKER * 3 + 2 * ALIGN);
+	return gap < tables->align ||
+	       (gap > least && gap < least + PER_MARKER * 3 + 2 * tables->align);
 }
 
 /* A run of growing numbers that starts with 0 in front of the tokens. */
@@ -227,7 +228,8 @@ find_markers (Tables *tables)
 		if (at + 4 < end && (!u32_at (tables, at + 4, &next) || next <= value ||
 					    next - value > PER_MARKER * PACKED_NAME_MAX))
 			end = at + 4;
-		if (value || at % ALIGN || end - at > (size_t)(SYMBOLS_MAX / PER_MARKER) * 4)
+		if (value || at % tables->align ||
+			end - at > (size_t)(SYMBOLS_MAX / PER_MARKER) * 4)
 			continue;
 		tables->nr_markers = (uint32_t)((end - at) / 4);
 		tables->markers = at;
@@ -278,12 +280,14 @@ is_sorted (const Tables *tables, uint64_t view_va)
 static gboolean
 find_offsets (Tables *tables, uint64_t view_va)
 {
-	size_t size = align_up ((size_t)tables->nr * 4), behind = tables->token_index + TOKENS * 2;
+	size_t size = align_up (tables, (size_t)tables->nr * 4),
+	       behind = tables->token_index + TOKENS * 2;
+	size_t front = tables->align + sizeof tables->base;
 	const struct {
 		gboolean fits;
 		size_t offsets;
 	} places[] = {
-		{tables->names >= 2 * ALIGN + size, tables->names - 2 * ALIGN - size},
+		{tables->names >= front + size, tables->names - front - size},
 		{behind <= tables->len && size <= tables->len - behind, behind},
 	};
 
@@ -353,18 +357,37 @@ decode_names (KdKallsyms *kallsyms, const Tables *tables, uint64_t view_va, GErr
 	return TRUE;
 }
 
-KdKallsyms *
-kd_kallsyms_decode (const void *view, size_t len, size_t digits, uint64_t view_va, GError **error)
+static KdKallsymsStage
+find_tables (Tables *tables, size_t digits, uint64_t view_va)
 {
-	g_autoptr (KdKallsyms) kallsyms = NULL;
-	Tables tables = {.data = view, .len = len};
-	const char *what = !find_tokens (&tables, digits)     ? "no table of tokens"
-			   : !find_markers (&tables)          ? "no names in front of the tokens"
-			   : !find_offsets (&tables, view_va) ? "no addresses beside the names"
-							      : NULL;
+	return !find_tokens (tables, digits)     ? KD_KALLSYMS_NO_TOKENS
+	       : !find_markers (tables)          ? KD_KALLSYMS_NO_NAMES
+	       : !find_offsets (tables, view_va) ? KD_KALLSYMS_NO_ADDRESSES
+						 : KD_KALLSYMS_FOUND;
+}
 
-	if (what) {
-		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT, "kallsyms: %s", what);
+KdKallsyms *
+kd_kallsyms_decode (const void *view, size_t len, size_t digits, uint64_t view_va,
+	KdKallsymsStage *ret_stage, GError **error)
+{
+	static const char *const what[] = {[KD_KALLSYMS_NO_TOKENS] = "no table of tokens",
+		[KD_KALLSYMS_NO_NAMES] = "no names in front of the tokens",
+		[KD_KALLSYMS_NO_ADDRESSES] = "no addresses beside the names"};
+	/* ALGN of 64-bit kernels; since 7.2 tables are aligned as their words are. */
+	static const size_t aligns[] = {8, 4};
+	g_autoptr (KdKallsyms) kallsyms = NULL;
+	KdKallsymsStage stage = KD_KALLSYMS_NO_TOKENS;
+	Tables tables;
+
+	for (size_t i = 0; stage != KD_KALLSYMS_FOUND && i < G_N_ELEMENTS (aligns); i++) {
+		tables = (Tables){.data = view, .len = len, .align = aligns[i]};
+		stage = MAX (stage, find_tables (&tables, digits, view_va));
+	}
+	if (ret_stage)
+		*ret_stage = stage;
+	if (stage != KD_KALLSYMS_FOUND) {
+		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT, "kallsyms: %s",
+			what[stage]);
 		return NULL;
 	}
 	kallsyms = g_new0 (KdKallsyms, 1);
@@ -373,8 +396,8 @@ kd_kallsyms_decode (const void *view, size_t len, size_t digits, uint64_t view_v
 	g_byte_array_append (kallsyms->strings, (const uint8_t *)"", 1);
 	if (!decode_names (kallsyms, &tables, view_va, error))
 		return NULL;
-	kallsyms->packed = (KdKallsymsExtent){
-		tables.names - ALIGN, tables.token_index + TOKENS * 2 - (tables.names - ALIGN)};
+	kallsyms->packed = (KdKallsymsExtent){tables.names - tables.align,
+		tables.token_index + TOKENS * 2 - (tables.names - tables.align)};
 	kallsyms->offsets = (KdKallsymsExtent){tables.offsets, (size_t)tables.nr * 4};
 	return g_steal_pointer (&kallsyms);
 }

@@ -36,14 +36,22 @@ typedef struct {
 #define KD_KALLSYMS_DIGITS_LEN 20
 gboolean kd_kallsyms_find_digits (const void *view, size_t len, size_t from, size_t *ret_at);
 
+/* How far it came: later ones are more likely to be what was looked for. */
+typedef enum {
+	KD_KALLSYMS_NO_TOKENS,
+	KD_KALLSYMS_NO_NAMES,
+	KD_KALLSYMS_NO_ADDRESSES,
+	KD_KALLSYMS_FOUND,
+} KdKallsymsStage;
+
 /*
  * Decodes the tables around the digits at `digits`. All of them must be in the view, which begins
  * at a multiple of 8. `view_va` is the run-time address of its first byte, 0 if that is not known:
  * newer tables count addresses from themselves. CORRUPT: no such tables, or they contradict each
  * other (the message says how).
  */
-KdKallsyms *kd_kallsyms_decode (
-	const void *view, size_t len, size_t digits, uint64_t view_va, GError **error);
+KdKallsyms *kd_kallsyms_decode (const void *view, size_t len, size_t digits, uint64_t view_va,
+	KdKallsymsStage *ret_stage, GError **error);
 void kd_kallsyms_free (KdKallsyms *kallsyms);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (KdKallsyms, kd_kallsyms_free)
 

@@ -41,8 +41,9 @@ typedef struct {
 	uint64_t percpu_start, percpu_end;
 	/* The image is mapped in one piece: virtual minus physical addresses, 0 if unknown. */
 	uint64_t mapped_by;
-	uint64_t shift; /* run time minus link time */
-	GError *error;  /* the first thing that went wrong */
+	uint64_t shift;        /* run time minus link time */
+	GError *error;         /* of the tables that came furthest, the first */
+	KdKallsymsStage stage; /* how far those came */
 } Maker;
 
 static void
@@ -103,7 +104,7 @@ read_around (KdTarget *target, uint64_t pa, uint64_t before, uint64_t behind, ui
 
 /* The tables whose tokens of digits are at `pa` are those of the kernel that runs. */
 static gboolean
-try_digits (Maker *maker, uint64_t pa, GError **error)
+try_digits (Maker *maker, uint64_t pa, KdKallsymsStage *ret_stage, GError **error)
 {
 	uint64_t start, va;
 	size_t len;
@@ -111,10 +112,12 @@ try_digits (Maker *maker, uint64_t pa, GError **error)
 		read_around (maker->target, pa, WINDOW_BEFORE, WINDOW_BEHIND, &start, &len, error);
 	uint64_t view_va = maker->mapped_by ? start + maker->mapped_by : 0;
 
+	*ret_stage = KD_KALLSYMS_NO_TOKENS;
 	g_clear_pointer (&maker->kallsyms, kd_kallsyms_free);
 	g_hash_table_remove_all (maker->asked);
-	maker->kallsyms =
-		view ? kd_kallsyms_decode (view, len, (size_t)(pa - start), view_va, error) : NULL;
+	maker->kallsyms = view ? kd_kallsyms_decode (
+					 view, len, (size_t)(pa - start), view_va, ret_stage, error)
+			       : NULL;
 	/* Without CONFIG_KALLSYMS_ALL it has code only. */
 	if (maker->kallsyms && !kd_kallsyms_addr (maker->kallsyms, "linux_banner", &va) &&
 		!kd_data_symbols_add (maker->kallsyms, maker->target, pa, error))
@@ -143,21 +146,21 @@ search_chunk (Maker *maker, uint64_t pa, uint64_t size, gboolean *ret_found)
 
 	for (; bytes && kd_kallsyms_find_digits (bytes, len, at, &at); at++) {
 		uint64_t digits = start + at;
+		KdKallsymsStage stage;
 
 		if (!g_hash_table_add (maker->tried, g_memdup2 (&digits, sizeof digits)))
 			continue;
-		if (try_digits (maker, digits, &error)) {
+		if (try_digits (maker, digits, &stage, &error)) {
 			*ret_found = TRUE;
 			return FALSE;
 		}
 		g_debug ("kernel: digits at 0x%" PRIx64 ": %s", digits, error->message);
 		if (!is_passing (error))
 			break;
-		/* What is said in the end: of the tables that came furthest. */
-		if (!maker->error ||
-			!g_error_matches (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_CORRUPT)) {
+		if (!maker->error || stage > maker->stage) {
 			g_clear_error (&maker->error);
 			maker->error = g_steal_pointer (&error);
+			maker->stage = stage;
 		}
 		g_clear_error (&error);
 	}

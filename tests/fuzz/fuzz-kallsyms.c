@@ -13,7 +13,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 
 	for (unsigned i = 0; i < 16 && kd_kallsyms_find_digits (view, size, at, &at); i++, at++) {
 		g_autoptr (KdKallsyms) kallsyms =
-			kd_kallsyms_decode (view, size, at, G_MAXUINT64 << 32, NULL);
+			kd_kallsyms_decode (view, size, at, G_MAXUINT64 << 32, NULL, NULL);
 		uint64_t addr;
 
 		if (!kallsyms)

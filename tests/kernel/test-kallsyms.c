@@ -14,7 +14,7 @@ typedef enum { FROM_BASE, PERCPU, FROM_SELF } Kind;
 typedef struct {
 	GByteArray *bytes;
 	GArray *markers;
-	size_t token_index, names;
+	size_t token_index, names, align;
 } View;
 
 static void
@@ -33,7 +33,7 @@ put_u32 (View *view, uint32_t value)
 static void
 align (View *view)
 {
-	while (view->bytes->len % 8)
+	while (view->bytes->len % view->align)
 		put (view, "", 1);
 }
 
@@ -137,12 +137,17 @@ put_seqs (View *view)
 }
 
 static View
-make (Order order, Kind kind)
+make (Order order, Kind kind, size_t align_to)
 {
-	View view = {g_byte_array_new(), g_array_new (FALSE, FALSE, sizeof (uint32_t)), 0, 0};
+	View view = {
+		g_byte_array_new(), g_array_new (FALSE, FALSE, sizeof (uint32_t)), 0, 0, align_to};
 
 	for (unsigned i = 0; i < 500; i++) /* rodata of others */
 		put (&view, "0\0001\0002", 5);
+	/* So that the first table is at no multiple of more. */
+	align (&view);
+	if (view.bytes->len % 8 == 0 && align_to < 8)
+		put_u32 (&view, 0x706f7473);
 	if (order != NEW)
 		put_offsets (&view, kind);
 	put_names (&view);
@@ -175,30 +180,34 @@ decode (const View *view, uint64_t view_va, GError **error)
 		g_set_error (error, KD_KERNEL_ERROR, KD_KERNEL_ERROR_NOT_FOUND, "no digits");
 		return NULL;
 	}
-	return kd_kallsyms_decode (view->bytes->data, view->bytes->len, digits, view_va, error);
+	return kd_kallsyms_decode (
+		view->bytes->data, view->bytes->len, digits, view_va, NULL, error);
 }
 
 typedef struct {
 	const char *path;
 	Order order;
 	Kind kind;
+	size_t align; /* 0: 8 */
 } Layout;
 
 static const Layout layouts[] = {
-	{"/kallsyms/old", OLD, FROM_BASE},
-	{"/kallsyms/old-percpu", OLD, PERCPU},
-	{"/kallsyms/seqs", SEQS, FROM_BASE},
-	{"/kallsyms/seqs-percpu", SEQS, PERCPU},
-	{"/kallsyms/new", NEW, FROM_BASE},
-	{"/kallsyms/new-percpu", NEW, PERCPU},
-	{"/kallsyms/new-from-self", NEW, FROM_SELF},
+	{"/kallsyms/old", OLD, FROM_BASE, 0},
+	{"/kallsyms/old-percpu", OLD, PERCPU, 0},
+	{"/kallsyms/seqs", SEQS, FROM_BASE, 0},
+	{"/kallsyms/seqs-percpu", SEQS, PERCPU, 0},
+	{"/kallsyms/new", NEW, FROM_BASE, 0},
+	{"/kallsyms/new-percpu", NEW, PERCPU, 0},
+	{"/kallsyms/new-from-self", NEW, FROM_SELF, 0},
+	{"/kallsyms/words-from-self", NEW, FROM_SELF, 4},
+	{"/kallsyms/words-from-base", NEW, FROM_BASE, 4},
 };
 
 static void
 test_layout (const void *data)
 {
 	const Layout *layout = data;
-	View view = make (layout->order, layout->kind);
+	View view = make (layout->order, layout->kind, layout->align ? layout->align : 8);
 	g_autoptr (GError) error = NULL;
 	g_autoptr (KdKallsyms) kallsyms = decode (&view, VIEW_VA, &error);
 	uint64_t addr;
@@ -218,7 +227,7 @@ test_layout (const void *data)
 	g_assert_cmphex (addr, ==, TEXT + 699 * 16);
 	g_assert_false (kd_kallsyms_addr (kallsyms, "kvm_f700", &addr));
 	g_assert_cmpuint (kallsyms->offsets.len, ==, SYMBOLS * 4);
-	g_assert_cmpuint (kallsyms->packed.start, ==, view.names - 8);
+	g_assert_cmpuint (kallsyms->packed.start, ==, view.names - view.align);
 	g_assert_cmpuint (
 		kallsyms->packed.start + kallsyms->packed.len, ==, view.token_index + 512);
 	clear (&view);
@@ -243,7 +252,7 @@ static void
 test_damage (const void *data)
 {
 	const Damage *damage = data;
-	View view = make (NEW, FROM_BASE);
+	View view = make (NEW, FROM_BASE, 8);
 	g_autoptr (GError) error = NULL;
 	uint8_t *bytes = view.bytes->data;
 	size_t offsets = view.token_index + 512;
@@ -281,7 +290,7 @@ test_damage (const void *data)
 static void
 test_no_place (void)
 {
-	View view = make (NEW, FROM_SELF);
+	View view = make (NEW, FROM_SELF, 8);
 	g_autoptr (GError) error = NULL;
 
 	g_assert_null (decode (&view, 0, &error));
@@ -294,7 +303,8 @@ static void
 write_seeds (const char *dir)
 {
 	for (size_t i = 0; i < G_N_ELEMENTS (layouts); i++) {
-		View view = make (layouts[i].order, layouts[i].kind);
+		View view = make (
+			layouts[i].order, layouts[i].kind, layouts[i].align ? layouts[i].align : 8);
 		g_autofree char *path =
 			g_build_filename (dir, strrchr (layouts[i].path, '/') + 1, NULL);
 

@@ -28,6 +28,8 @@
 #define BTF_MAX (64U << 20)
 #define NOTES_MAX 4096
 #define VMCOREINFO_MAX 65536
+/* Where the addresses of kernels begin. */
+#define UPPER_HALF (UINT64_C (1) << 63)
 /* Kernels of the cache that are tried at the vectors. */
 #define CACHED_MAX 16
 
@@ -102,6 +104,26 @@ read_around (KdTarget *target, uint64_t pa, uint64_t before, uint64_t behind, ui
 	return NULL;
 }
 
+/*
+ * The run-time address of a view whose tables count from themselves, when no CPU shows where the
+ * image is mapped: decoded as if it were there where it is in physical memory, they say where the
+ * kernel keeps that. 0: they do not.
+ */
+static uint64_t
+address_by_tables (const Maker *maker, const uint8_t *view, size_t len, uint64_t start, uint64_t pa)
+{
+	const KdArchLinux *layout = kd_target_arch (maker->target)->linux_layout;
+	g_autoptr (KdKallsyms) kallsyms = kd_kallsyms_decode (
+		view, len, (size_t)(pa - start), UPPER_HALF + start, NULL, NULL);
+	uint64_t addr, value;
+
+	if (!kallsyms || !layout->voffset_symbol ||
+		!kd_kallsyms_addr (kallsyms, layout->voffset_symbol, &addr) ||
+		!kd_target_read_phys (maker->target, addr - UPPER_HALF, &value, sizeof value, NULL))
+		return 0;
+	return layout->virt_of_image (GUINT64_FROM_LE (value), start);
+}
+
 /* The tables whose tokens of digits are at `pa` are those of the kernel that runs. */
 static gboolean
 try_digits (Maker *maker, uint64_t pa, KdKallsymsStage *ret_stage, GError **error)
@@ -113,6 +135,8 @@ try_digits (Maker *maker, uint64_t pa, KdKallsymsStage *ret_stage, GError **erro
 	uint64_t view_va = maker->mapped_by ? start + maker->mapped_by : 0;
 
 	*ret_stage = KD_KALLSYMS_NO_TOKENS;
+	if (view && !view_va)
+		view_va = address_by_tables (maker, view, len, start, pa);
 	g_clear_pointer (&maker->kallsyms, kd_kallsyms_free);
 	g_hash_table_remove_all (maker->asked);
 	maker->kallsyms = view ? kd_kallsyms_decode (

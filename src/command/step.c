@@ -9,6 +9,8 @@
 /* Instructions of one source line. */
 #define INSNS_MAX 100000
 #define RUN_TIMEOUT_MS 10000
+/* Of code that takes a return address off the stack. */
+#define DROP_INSNS_MAX 64
 
 static const KdArg args[] = {
 	KD_STEPS_ARGS,
@@ -33,6 +35,28 @@ typedef struct {
 } Stepping;
 
 static gboolean
+read_sp (const Stepping *stepping, uint64_t *ret_sp, GError **error)
+{
+	return kd_target_reg_get (stepping->session->target, kd_stepper_cpu (stepping->stepper),
+		stepping->sp, ret_sp, error);
+}
+
+/* Until what the call pushed is off the stack, by a return or otherwise. */
+static gboolean
+step_until_popped (Stepping *stepping, uint64_t sp, gboolean *ret_popped, GError **error)
+{
+	uint64_t now = 0;
+
+	*ret_popped = FALSE;
+	for (unsigned i = 0; !*ret_popped && i < DROP_INSNS_MAX; i++) {
+		if (!kd_stepper_step (stepping->stepper, error) || !read_sp (stepping, &now, error))
+			return FALSE;
+		*ret_popped = now >= sp || kd_stepper_interrupted (stepping->stepper);
+	}
+	return TRUE;
+}
+
+static gboolean
 step_over_call (Stepping *stepping, GError **error)
 {
 	const KdStepPlace *here = kd_stepper_here (stepping->stepper);
@@ -43,9 +67,14 @@ step_over_call (Stepping *stepping, GError **error)
 		.timeout_ms = stepping->timeout_ms};
 
 	/* Not where it returns to in a call of itself, or by another task. */
-	if (!kd_target_reg_get (stepping->session->target, kd_stepper_cpu (stepping->stepper),
-		    stepping->sp, &run.sp, error))
+	if (!read_sp (stepping, &run.sp, error))
 		return FALSE;
+	if (kd_stepper_call_may_drop (stepping->stepper)) {
+		gboolean popped;
+
+		if (!step_until_popped (stepping, run.sp, &popped, error) || popped)
+			return popped;
+	}
 	return kd_stepper_run_to (stepping->stepper, &run, error);
 }
 

@@ -281,6 +281,42 @@ exclusive_run (KdStepper *stepper, KdRunTo *ret_run)
 	return ret_run->nr > 0;
 }
 
+/* The function that `addr` is in; 0: none that is known. */
+static uint64_t
+function_of (const KdStepper *stepper, uint64_t addr)
+{
+	KdKernelSymbol symbol;
+
+	return stepper->kernel && kd_kernel_symbol_at (stepper->kernel, addr, &symbol) ? symbol.addr
+										       : 0;
+}
+
+gboolean
+kd_stepper_call_may_drop (KdStepper *stepper)
+{
+	const KdArch *arch = stepper->arch;
+	uint64_t pc = stepper->here.pc, behind = pc + stepper->here.insn_len;
+	uint8_t before[KD_CALL_BYTES_MAX] = {0}, code[KD_INSN_BYTES_MAX];
+	size_t len = stepper->here.insn_len;
+	g_autofree char *next = NULL;
+	KdCall call = {0};
+
+	if (arch->lr || stepper->here.kind != KD_INSN_CALL || len > sizeof before ||
+		!kd_target_read_cpu (
+			stepper->target, stepper->cpu, pc, before + sizeof before - len, len, NULL))
+		return FALSE;
+	arch->call_before (before, behind, &call);
+	if (call.kind == KD_CALL_DIRECT && call.addr == pc &&
+		call.target != function_of (stepper, pc) &&
+		function_of (stepper, call.target) == function_of (stepper, pc))
+		return TRUE;
+	if (!kd_target_read_cpu (stepper->target, stepper->cpu, behind, code, sizeof code, NULL))
+		return FALSE;
+	next = kd_disassemble (arch, code, sizeof code, behind, &len);
+	return next &&
+	       (g_str_has_prefix (next, arch->break_word) || g_str_has_prefix (next, "ud2"));
+}
+
 gboolean
 kd_stepper_step (KdStepper *stepper, GError **error)
 {

@@ -45,6 +45,13 @@ gboolean kd_stepper_interrupted (const KdStepper *stepper);
 
 gboolean kd_stepper_step (KdStepper *stepper, GError **error);
 
+/*
+ * TRUE: what the call here leads to may take the return address off the stack instead of returning:
+ * it is code of the same function, as where the kernel fills the return-stack buffer, or nothing
+ * but a trap stands behind the call. FALSE too where calls leave nothing on the stack.
+ */
+gboolean kd_stepper_call_may_drop (KdStepper *stepper);
+
 #define KD_RUN_TO_MAX 64
 
 typedef struct {

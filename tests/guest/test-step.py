@@ -98,6 +98,25 @@ def changes(host):
         expect(wanted <= seen, f"{seen}")
 
 
+def fills(host):
+    """Over calls that never return: the code behind each exit fills the CPU's stack of return addresses."""
+    if host.args.arch != "x86_64":
+        return
+    left = host.run("until", "--exit")["steps"][-1]
+    function, calls = left["symbol"].split("+")[0], 0
+    for _ in range(200):
+        stack = host.regs("rsp")["rsp"]
+        step = host.run("step", "--over", "--timeout-ms", 5000)["steps"][0]
+        expect(step["insn"], f"{step}")
+        if calls and "call" in last["insn"]:
+            expect_equal(host.regs("rsp")["rsp"], stack, f"stack pointer behind {last}, at {step}")
+        calls += "call" in step["insn"] and step["symbol"].split("+")[0] == function
+        last = step
+        if step["symbol"].split("+")[0] != function:
+            break
+    expect(calls and step["symbol"].split("+")[0] != function, f"{calls} calls, {step}")
+
+
 def functions(host):
     """Over calls, out of functions, by lines."""
     # Of the timer's tick: what it calls comes back soon.
@@ -521,7 +540,7 @@ def main():
     tap = harness.Tap(args.only)
     with harness.on_machine(Host, args) as host:
         tap.cases(f"/step/{args.arch}/{args.kernel}/", (
-            round_trip, changes, functions, conditions, refusals, at_rest, exclusive, rules, guests_address, code, vectors,
+            round_trip, changes, fills, functions, conditions, refusals, at_rest, exclusive, rules, guests_address, code, vectors,
             system_registers, goes_on), host)
     return tap.end()
 

@@ -497,27 +497,12 @@ add_kind (KdStepper *stepper, const KdKernelSymbol *function, KdInsnKind kind, g
 	}
 }
 
-/* How far nVHE's own addresses are from the kernel's; 0: they are the same. */
-static uint64_t
-hyp_distance (KdStepper *stepper)
-{
-	const char *reg = stepper->arch->vectors->hyp_reg;
-
-	for (unsigned cpu = 0; reg && cpu < kd_target_nr_cpus (stepper->target); cpu++) {
-		uint64_t base, va;
-
-		if (kd_target_reg_get (stepper->target, cpu, reg, &base, NULL) &&
-			kd_kernel_from_hyp (stepper->kernel, base, &va))
-			return base - va;
-	}
-	return 0;
-}
-
 static gboolean
 entries (KdStepper *stepper, gboolean behind, KdRunTo *ret_run, GError **error)
 {
 	const char *const *names = stepper->arch->linux_layout->guest_entry_symbols;
 	KdKernelSymbol symbol;
+	uint64_t hyp;
 
 	ret_run->nr = 0;
 	for (; stepper->kernel && *names; names++) {
@@ -530,7 +515,8 @@ entries (KdStepper *stepper, gboolean behind, KdRunTo *ret_run, GError **error)
 			continue;
 		add (ret_run, symbol.addr);
 		/* The same code at EL2's own addresses. */
-		add (ret_run, symbol.addr + hyp_distance (stepper));
+		if (kd_kernel_to_hyp (stepper->kernel, symbol.addr, &hyp))
+			add (ret_run, hyp);
 	}
 	if (ret_run->nr)
 		return TRUE;

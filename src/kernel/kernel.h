@@ -91,6 +91,11 @@ gboolean kd_kernel_walk (
  * host runs in VHE mode, or `hyp` is not in the image.
  */
 gboolean kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va);
+/*
+ * The other way: where EL2 without VHE sees the byte of the kernel's image at `va`, the lowest
+ * address of several. FALSE: nowhere, or the host runs in VHE mode.
+ */
+gboolean kd_kernel_to_hyp (KdKernel *kernel, uint64_t va, uint64_t *ret_hyp);
 /* Where the memory behind `gpa` of VM `vm` lies, and for how many bytes from there. */
 typedef gboolean (*KdVmLocateFunc) (KdKernel *kernel, int32_t vm, uint64_t gpa, KdAddr *ret_addr,
 	uint64_t *ret_len, GError **error);

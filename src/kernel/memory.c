@@ -5,6 +5,9 @@
 #include "kernel/kernel-private.h"
 #include "kernel/task.h"
 
+/* In search of an address: EL2's tables map little but the image. */
+#define HYP_WALKS_MAX (1U << 20)
+
 /* Memory by space: each space ends in physical reads through one set of tables or another. */
 
 static gboolean
@@ -292,6 +295,40 @@ kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va)
 		return FALSE;
 	*ret_va = kernel->place.virt_base + offset;
 	return TRUE;
+}
+
+gboolean
+kd_kernel_to_hyp (KdKernel *kernel, uint64_t va, uint64_t *ret_hyp)
+{
+	uint64_t pa = kernel->place.phys_base + (va - kernel->place.virt_base), at = 0, end;
+	KdRegime regime;
+	unsigned stride, nr_levels;
+	KdWalk walk;
+
+	if (!hyp_regime (kernel, &regime))
+		return FALSE;
+	stride = regime.page_shift - 3;
+	nr_levels = (regime.va_bits - regime.page_shift + stride - 1) / stride;
+	end = UINT64_C (1) << regime.va_bits;
+	for (unsigned i = 0; at < end && i < HYP_WALKS_MAX; i++) {
+		uint64_t size, start;
+
+		kd_target_walk (kernel->target, &regime, at, &walk);
+		if (walk.nr_levels == 0 || walk.nr_levels > nr_levels)
+			return FALSE;
+		size = walk.status == KD_WALK_MAPPED
+			       ? walk.map_size
+			       : UINT64_C (1) << (regime.page_shift +
+						  (nr_levels - walk.nr_levels) * stride);
+		at &= ~(size - 1);
+		start = walk.pa & ~(size - 1);
+		if (walk.status == KD_WALK_MAPPED && pa >= start && pa - start < size) {
+			*ret_hyp = at + (pa - start);
+			return TRUE;
+		}
+		at += size;
+	}
+	return FALSE;
 }
 
 void

@@ -85,7 +85,8 @@ class Machine:
     """A machine that is to run, runs or has run. Use it with `with`, or call close()."""
 
     def __init__(self, arch="arm64", kernel="6.1", qemu="7.2", mode=None, smp=2, memory="1G", gdb=None,
-                 qmp=None, directory=None, shared=False, append="", initrd=None, refresh=False, nic="none"):
+                 qmp=None, directory=None, shared=False, append="", initrd=None, refresh=False, nic="none",
+                 cpu=None):
         row = MACHINES.get(arch)
         if not row:
             raise MachineError(f"no machine {arch} (known: {', '.join(MACHINES)})")
@@ -101,6 +102,7 @@ class Machine:
         self.nested = made / "nested"
         self.initrd = pathlib.Path(initrd) if initrd else made / "initrd"
         self.smp, self.memory, self.shared, self.append, self.nic = smp, memory, shared, append, nic
+        self.cpu = cpu or row["cpu"]
         self.own_directory = directory is None
         if directory:
             pathlib.Path(directory).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,7 +125,7 @@ class Machine:
         append = ["console=" + self.row["console"], self.row["modes"][self.mode], self.append]
         options = [*self.program_options, "-nodefaults", "-no-user-config", "-display", "none",
                    "-nic", self.nic, "-no-reboot", "-accel", self.row.get("accel", "tcg"), "-M", self.row["machine"],
-                   "-cpu", self.row["cpu"], "-smp", str(self.smp), "-m", self.memory]
+                   "-cpu", self.cpu, "-smp", str(self.smp), "-m", self.memory]
         if self.shared:
             options += ["-object", f"memory-backend-memfd,id=mem,size={self.memory},share=on",
                         "-machine", "memory-backend=mem"]

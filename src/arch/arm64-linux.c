@@ -8,8 +8,8 @@
 /* entry.S, hyp-entry.S, hyp-stub.S; __kvm_nvhe_ is the copy that runs at EL2 without VHE. */
 static const char *const vector_symbols[] = {"vectors", "__kvm_hyp_vector", "__bp_harden_hyp_vecs",
 	"__bp_harden_el1_vectors", "tramp_vectors", "__kvm_nvhe___kvm_hyp_host_vector",
-	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___hyp_stub_vectors", "__hyp_stub_vectors",
-	"__kvm_nvhe___kvm_hyp_init", NULL};
+	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___bp_harden_hyp_vecs",
+	"__kvm_nvhe___hyp_stub_vectors", "__hyp_stub_vectors", "__kvm_nvhe___kvm_hyp_init", NULL};
 
 /* hyp/entry.S, of VHE and of nVHE. */
 static const char *const guest_entry_symbols[] = {

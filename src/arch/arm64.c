@@ -523,8 +523,8 @@ static const char *const vector_regs[] = {"VBAR_EL1", "VBAR_EL2", NULL};
 /* entry.S, kvm/hyp; those of hyp/nvhe/hyp-init.S are used while EL2 is set up. */
 static const char *const vector_tables[] = {"vectors", "__bp_harden_el1_vectors", "tramp_vectors",
 	"__kvm_hyp_vector", "__bp_harden_hyp_vecs", "__kvm_nvhe___kvm_hyp_host_vector",
-	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___kvm_hyp_init", "__kvm_nvhe___hyp_stub_vectors",
-	"__hyp_stub_vectors", NULL};
+	"__kvm_nvhe___kvm_hyp_vector", "__kvm_nvhe___bp_harden_hyp_vecs",
+	"__kvm_nvhe___kvm_hyp_init", "__kvm_nvhe___hyp_stub_vectors", "__hyp_stub_vectors", NULL};
 
 /* EL0's go to EL2 under a VHE host (TGE), else to EL1. Arm ARM D1.3.6. */
 static const char *

@@ -110,6 +110,8 @@ typedef struct {
 	uint64_t vector_slot_size; /* each of this size (hardening variants) */
 	const char *const *vector_symbols; /* what a vector register may hold; NULL-terminated */
 	const char *const *guest_entry_symbols; /* functions that enter a guest; NULL-terminated */
+	/* Code that is mapped once more, for page-table isolation; NULL: none is. */
+	const char *trampoline_start, *trampoline_end;
 
 	/* Vector bases of the host's own levels, from a CPU's registers and what they lead to: how
 	 * many. */

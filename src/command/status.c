@@ -92,11 +92,7 @@ add_cpu (JsonArray *array, KdSession *session, unsigned cpu, const GArray *vcpus
 		return;
 	kd_json_set_hex (obj, "pc", pc);
 	/* A guest's or a process's pc may look like one of ours and is not. */
-	if (session->kernel && !in_guest &&
-		(state.mode == KD_CPU_MODE_KERNEL ||
-			/* EL2 without VHE sees the kernel's image elsewhere. */
-			(state.mode == KD_CPU_MODE_HYP &&
-				kd_kernel_from_hyp (session->kernel, pc, &pc)))) {
+	if (session->kernel && !in_guest && kd_kernel_pc (session->kernel, state.mode, pc, &pc)) {
 		g_autofree char *symbol = kd_kernel_symbolize (session->kernel, pc);
 
 		kd_json_set_string (obj, "symbol", symbol);

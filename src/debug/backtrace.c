@@ -79,11 +79,11 @@ op_image_addr (void *data, KdSpaceKind space, uint64_t va, uint64_t *ret_addr)
 	KdKernelSymbol symbol;
 	uint64_t link;
 
-	if (space == KD_SPACE_HYP)
-		return kd_kernel_from_hyp (context->kernel, va, ret_addr);
-	*ret_addr = va;
-	return kd_kernel_link_addr (context->kernel, va, &link) ||
-	       kd_kernel_symbol_at (context->kernel, va, &symbol) ||
+	if (!kd_kernel_pc (context->kernel,
+		    space == KD_SPACE_HYP ? KD_CPU_MODE_HYP : KD_CPU_MODE_KERNEL, va, ret_addr))
+		return FALSE;
+	return space == KD_SPACE_HYP || kd_kernel_link_addr (context->kernel, *ret_addr, &link) ||
+	       kd_kernel_symbol_at (context->kernel, *ret_addr, &symbol) ||
 	       kd_ftrace_origin (context->kernel, va, ret_addr);
 }
 

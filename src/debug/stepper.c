@@ -71,13 +71,10 @@ static char *
 symbol_of (KdStepper *stepper, uint64_t pc)
 {
 	KdKernelSymbol symbol;
-	uint64_t va = pc;
+	uint64_t va;
 
 	if (!stepper->kernel ||
-		(stepper->here.state.mode == KD_CPU_MODE_HYP &&
-			!kd_kernel_from_hyp (stepper->kernel, pc, &va)) ||
-		(stepper->here.state.mode != KD_CPU_MODE_KERNEL &&
-			stepper->here.state.mode != KD_CPU_MODE_HYP) ||
+		!kd_kernel_pc (stepper->kernel, stepper->here.state.mode, pc, &va) ||
 		!kd_kernel_symbol_at (stepper->kernel, va, &symbol))
 		return NULL;
 	return kd_kernel_symbolize (stepper->kernel, va);

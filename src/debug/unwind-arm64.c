@@ -216,8 +216,13 @@ step_exception (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next
 	if (kd_unwind_in (from, "vectors")) {
 		/* The kernel's own vectors: room for pt_regs is made, a full stack looked for. */
 		start += (pc - start) / VECTOR_SIZE * VECTOR_SIZE;
-		if (!kd_code_arm64_backward (unwind, &from->regs, start, VECTOR_SIZE, pc, &regs))
+		if (kd_code_arm64_backward (unwind, &from->regs, start, VECTOR_SIZE, pc, &regs))
+			return step_elr (unwind, &regs, next);
+		/* KPTI's trampoline comes in behind a branch over what gets LR back. */
+		if (!kd_code_arm64_backward (
+			    unwind, &from->regs, start + 4, VECTOR_SIZE - 4, pc, &regs))
 			return KD_STEP_NOT_MINE;
+		kd_reg_set_forget (&regs, LR);
 		return step_elr (unwind, &regs, next);
 	}
 	if (kd_unwind_in (from, "ret_to_kernel") || kd_unwind_in (from, "ret_to_user")) {
@@ -319,6 +324,21 @@ step_kvm_vector (KdUnwind *unwind, const KdUnwindFrame *from, uint64_t table, Kd
 	if (!kd_code_arm64_backward (
 		    unwind, &from->regs, start, VECTOR_SIZE, from->image_pc, &regs))
 		return KD_STEP_NOT_MINE;
+	return step_elr (unwind, &regs, next);
+}
+
+/*
+ * KPTI's way in and out, live: the CPU's registers are the user's, but for LR, which the way in has
+ * put away to have one of its own.
+ */
+static int
+step_trampoline (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next)
+{
+	KdRegSet regs = from->regs;
+
+	if (!regs.live)
+		return KD_STEP_NOT_MINE;
+	kd_reg_set_forget (&regs, LR);
 	return step_elr (unwind, &regs, next);
 }
 
@@ -531,6 +551,8 @@ special (KdUnwind *unwind, const KdUnwindFrame *from, KdUnwindFrame *next, KdEnd
 	if (is_exception_entry (name) || strcmp (name, "vectors") == 0 ||
 		strcmp (name, "ret_to_kernel") == 0 || strcmp (name, "ret_to_user") == 0)
 		return step_exception (unwind, from, next);
+	if (g_str_has_prefix (name, "tramp_"))
+		return step_trampoline (unwind, from, next);
 	if (strcmp (name, "ret_from_fork") == 0)
 		return step_ret_from_fork (unwind, from, next, ret_end);
 	if (strcmp (name, "ftrace_return_to_handler") == 0)

@@ -92,6 +92,12 @@ gboolean kd_kernel_walk (
  */
 gboolean kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va);
 /*
+ * Kernel address of what a CPU in that mode executes at `pc`: EL2 without VHE, and the trampoline
+ * of page-table isolation, have mappings of their own. FALSE: no code of the host's kernel by its
+ * mode or by that mapping; in kernel mode `pc` is not looked at further.
+ */
+gboolean kd_kernel_pc (KdKernel *kernel, KdCpuMode mode, uint64_t pc, uint64_t *ret_va);
+/*
  * The other way: where EL2 without VHE sees the byte of the kernel's image at `va`, the lowest
  * address of several. FALSE: nowhere, or the host runs in VHE mode.
  */

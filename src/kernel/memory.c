@@ -297,6 +297,35 @@ kd_kernel_from_hyp (KdKernel *kernel, uint64_t hyp, uint64_t *ret_va)
 	return TRUE;
 }
 
+/* The byte of the trampoline that is mapped at `addr` too. */
+static gboolean
+from_trampoline (KdKernel *kernel, uint64_t addr, uint64_t *ret_va)
+{
+	const KdArchLinux *layout = kernel->arch->linux_layout;
+	KdKernelSymbol start, end, symbol;
+	KdWalk walk;
+
+	if (!layout->trampoline_start || kd_kernel_symbol_at (kernel, addr, &symbol) ||
+		!kd_kernel_symbol (kernel, layout->trampoline_start, &start) ||
+		!kd_kernel_symbol (kernel, layout->trampoline_end, &end))
+		return FALSE;
+	kd_target_walk (kernel->target, kd_kernel_regime (kernel), addr, &walk);
+	*ret_va = kernel->place.virt_base + (walk.pa - kernel->place.phys_base);
+	return walk.status == KD_WALK_MAPPED && *ret_va >= start.addr && *ret_va < end.addr;
+}
+
+gboolean
+kd_kernel_pc (KdKernel *kernel, KdCpuMode mode, uint64_t pc, uint64_t *ret_va)
+{
+	if (mode == KD_CPU_MODE_HYP)
+		return kd_kernel_from_hyp (kernel, pc, ret_va);
+	if (mode != KD_CPU_MODE_KERNEL)
+		return FALSE;
+	if (!from_trampoline (kernel, pc, ret_va))
+		*ret_va = pc;
+	return TRUE;
+}
+
 gboolean
 kd_kernel_to_hyp (KdKernel *kernel, uint64_t va, uint64_t *ret_hyp)
 {

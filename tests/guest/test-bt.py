@@ -35,7 +35,7 @@ class Host:
         self.random = random.Random(args.seed)
         append = f"{GUESTS}{' arm64.nopauth' if args.unsigned else ''} {args.append}"
         self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode,
-                                     append=append)
+                                     append=append, cpu=args.cpu or None)
         self.kvmdbg = harness.Kvmdbg(args.build)
         witness = self.machine.witness
         self.sleepers = [witness["sleeper"]["pid"], *(vm["pid"] for vm in witness["vms"])]
@@ -116,6 +116,39 @@ def ways(host):
             host.kvmdbg.text("step", "--cpu", cpu)
         print(f"# {' '.join(where)}: {dict(names)}")
         expect(len(names) > 1, f"{WAY_STEPS} steps are all in {names}")
+    host.detach()
+
+
+def trampoline(host):
+    """Each instruction of the way in from user space and back, where the kernel's tables are taken away in between."""
+    host.machine.output("(while :; do :; done) & (while :; do :; done) &")
+    host.attach()
+    vbar = None
+    for _ in range(100):
+        in_user = [row["cpu"] for row in host.kvmdbg.call("status")["cpus"] if row["el"] == 0]
+        if in_user:
+            register = "VBAR_EL1" if host.args.mode == "nvhe" else "VBAR_EL2"
+            vbar, = map(number, host.kvmdbg.call("regs", register, "--cpu", in_user[0])[0]["regs"].values())
+            break
+        host.kvmdbg.text("cont")
+        time.sleep(0.05)
+        host.kvmdbg.text("stop")
+    expect(vbar and vbar != number(host.kvmdbg.call("sym", "vectors")["symbols"][0]["addr"]), f"vectors at {vbar}: no trampoline")
+    kernel = {name: number(host.kvmdbg.call("sym", name)["symbols"][0]["addr"]) for name in ("tramp_vectors", "tramp_exit_native")}
+    away = kernel["tramp_exit_native"] - (kernel["tramp_vectors"] & ~0xfff)
+    for place, steps in ((vbar + 0x480, 110), ((vbar & ~0xfff) + away, 14)):
+        row = host.kvmdbg.call("break", f"{place:#x}")
+        stop = host.kvmdbg.call("cont", "--wait", "--timeout-ms", 60000)["stop"]
+        host.kvmdbg.text("delete", row["number"])
+        names = collections.Counter()
+        for _ in range(steps):
+            trace, = host.kvmdbg.call("bt", "--cpu", stop["cpu"])
+            check(trace)
+            expect(trace["frames"][-1]["space"].startswith("user:"), describe(trace))
+            names[trace["frames"][0]["symbol"]] += 1
+            host.kvmdbg.text("step", "--cpu", stop["cpu"])
+        print(f"# {place:#x}: {dict(names)}")
+        expect(any((name or "").startswith("tramp_") for name in names), f"{names}")
     host.detach()
 
 
@@ -234,7 +267,7 @@ CASES = [plain_stops, ways, all_tasks, sleeping,
 
 def main():
     parser = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None, stops=40, seed=int(time.time()),
-                            append="", places="kvm_arch_vcpu_ioctl_run,schedule,*schedule,do_nanosleep,hrtimer_interrupt")
+                            append="", cpu="", places="kvm_arch_vcpu_ioctl_run,schedule,*schedule,do_nanosleep,hrtimer_interrupt")
     parser.add_argument("--unsigned", action="store_true",
                         help="a kernel without pointer authentication, beside gdb, which stops it in --places")
     args = parser.parse_args()
@@ -242,7 +275,7 @@ def main():
     prefix = f"/bt/{args.arch}/{args.kernel}/qemu-{args.qemu}/{args.mode or 'default'}/"
     print(f"# --seed {args.seed}")
     with harness.on_machine(Host, args) as host:
-        for case in [beside_gdb] if args.unsigned else CASES:
+        for case in [beside_gdb] if args.unsigned else [trampoline] if args.cpu else CASES:
             if not tap.case(prefix + case.__name__.replace("_", "-"), case, host):
                 # The next one needs a machine that runs.
                 host.kvmdbg.run("detach")

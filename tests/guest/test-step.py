@@ -31,7 +31,7 @@ TRIES = 5
 class Host:
     def __init__(self, args):
         self.args = args
-        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None)
+        self.machine = machines.boot(arch=args.arch, kernel=args.kernel, qemu=args.qemu, mode=args.mode or None, cpu=args.cpu or None)
         self.kvmdbg = harness.Kvmdbg(args.build)
         done = self.kvmdbg.attach(self.machine)
         expect(done.status == 0, str(done))
@@ -536,7 +536,7 @@ def goes_on(host):
 
 
 def main():
-    args = harness.parser(__doc__, arch="arm64", kernel="6.1", qemu="7.2", mode=None).parse_args()
+    args = harness.parser(__doc__, cpu="", arch="arm64", kernel="6.1", qemu="7.2", mode=None).parse_args()
     tap = harness.Tap(args.only)
     with harness.on_machine(Host, args) as host:
         tap.cases(f"/step/{args.arch}/{args.kernel}/", (

@@ -237,6 +237,16 @@ class Kvmdbg:
         except ValueError as error:
             raise Failure(f"{done}: not JSON: {done.out[:200]!r}") from error
 
+    def calls(self, lines, timeout=120):
+        """The results of many commands, by one shell: a tenth of the time that as many processes take."""
+        argv = ["--session", self.session, "--json", "shell"]
+        done = subprocess.run([*self.prefix, self.program, *argv], input="".join(f"{line}\n" for line in lines), text=True,
+                              env=self.env, check=False, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout)
+        expect(done.returncode == 0, f"{lines[:4]}…: status {done.returncode}, stderr {done.stderr!r}")
+        results = [json.loads(line) for line in done.stdout.splitlines()]
+        expect_equal(len(results), len(lines), f"results of {lines[:4]}…")
+        return results
+
     def attach(self, machine, *args):
         qmp = ["--qmp", machine.qmp] if machine.qmp else []
         if machine.info["modules"]:

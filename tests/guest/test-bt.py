@@ -107,13 +107,11 @@ def ways(host):
     for where in ([enter], ["--exit"], ["kvm_vcpu_ioctl"], ["--vector", "--irq"]):
         host.kvmdbg.text("until", *where, "--cpu", cpu)
         names = collections.Counter()
-        for _ in range(WAY_STEPS):
-            trace, = host.kvmdbg.call("bt", "--cpu", cpu)
+        for trace, in host.kvmdbg.calls([f"bt --cpu {cpu}", f"step --cpu {cpu}"] * WAY_STEPS)[::2]:
             check(trace, host.files)
             names[trace["frames"][0]["symbol"]] += 1
             if trace["context"] == "guest":
                 break
-            host.kvmdbg.text("step", "--cpu", cpu)
         print(f"# {' '.join(where)}: {dict(names)}")
         expect(len(names) > 1, f"{WAY_STEPS} steps are all in {names}")
     host.detach()
@@ -141,12 +139,10 @@ def trampoline(host):
         stop = host.kvmdbg.call("cont", "--wait", "--timeout-ms", 60000)["stop"]
         host.kvmdbg.text("delete", row["number"])
         names = collections.Counter()
-        for _ in range(steps):
-            trace, = host.kvmdbg.call("bt", "--cpu", stop["cpu"])
+        for trace, in host.kvmdbg.calls([f"bt --cpu {stop['cpu']}", f"step --cpu {stop['cpu']}"] * steps)[::2]:
             check(trace)
             expect(trace["frames"][-1]["space"].startswith("user:"), describe(trace))
             names[trace["frames"][0]["symbol"]] += 1
-            host.kvmdbg.text("step", "--cpu", stop["cpu"])
         print(f"# {place:#x}: {dict(names)}")
         expect(any((name or "").startswith("tramp_") for name in names), f"{names}")
     host.detach()

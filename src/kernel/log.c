@@ -155,7 +155,8 @@ read_text (const Log *log, uint64_t id, const uint64_t *desc, uint64_t text_len)
 		    bytes, len, NULL))
 		return NULL;
 	for (uint64_t at = 0, end; at < len; at = end + 1) {
-		for (end = at; end < len && bytes[end] != '\n' && bytes[end] != '\t';)
+		/* As dmesg has it: the kernel's own backslashes are no escapes. */
+		for (end = at; end < len && !memchr ("\n\t\\", bytes[end], 3);)
 			end++;
 		kd_escape_append (text, bytes + at, (gssize)(end - at), (size_t)(end - at));
 		if (end < len)

@@ -12,7 +12,7 @@
 
 #define MAGIC "kvmdbgix"
 /* Raise it whenever a table's structure, its order or its meaning changes. */
-#define VERSION 1u
+#define VERSION 2u
 #define ENDIAN_MARK 0x01020304u
 /* Far above any kernel's (4 MB); a larger file is not ours. */
 #define BLOCK_MAX (512u << 20)

@@ -45,9 +45,13 @@ is_mapping_symbol (const KdElf *elf, const char *name)
 }
 
 static uint8_t
-symbol_rank (unsigned bind, unsigned type, uint64_t size)
+symbol_rank (const char *name, unsigned bind, unsigned type, uint64_t size)
 {
 	unsigned rank = bind == STB_LOCAL ? 2 : bind == STB_WEAK ? 1 : 0;
+	/* What code that runs before relocation calls a function; others know it by its own name.
+	 */
+	if (g_str_has_prefix (name, "__pi_"))
+		rank += 16;
 	if (type != STT_FUNC && type != STT_OBJECT)
 		rank += 4;
 	return (uint8_t)(size == 0 ? rank + 8 : rank);
@@ -135,7 +139,7 @@ collect (const KdElf *elf, const KdElfSection *symtab, const char *strings, size
 			.section = shndx,
 			.kind = (uint8_t)symbol_letter (
 				bind, type, shndx, letters, elf->nr_sections),
-			.rank = symbol_rank (bind, type, size),
+			.rank = symbol_rank (strings + name, bind, type, size),
 		};
 		g_array_append_val (symbols, symbol);
 	}

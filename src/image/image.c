@@ -361,16 +361,21 @@ kd_image_section (const KdImage *image, const char *name, uint64_t *ret_addr, ui
 	return TRUE;
 }
 
+/* A linker may flag .data as code: nothing is written to that. */
+static gboolean
+is_code (const KdElfSection *section)
+{
+	return (section->flags & (SHF_EXECINSTR | SHF_WRITE)) == SHF_EXECINSTR;
+}
+
 void
 kd_image_code_sections (const KdImage *image, KdSectionFunc func, void *data)
 {
 	for (unsigned i = 0; i < image->elf.nr_sections; i++) {
 		const KdElfSection *section = &image->elf.sections[i];
 
-		/* A linker may flag .data so. */
-		if ((section->flags & (SHF_ALLOC | SHF_EXECINSTR | SHF_WRITE)) ==
-				(SHF_ALLOC | SHF_EXECINSTR) &&
-			section->size && section->type != SHT_NOBITS)
+		if ((section->flags & SHF_ALLOC) && is_code (section) && section->size &&
+			section->type != SHT_NOBITS)
 			func (section->name, section->addr, section->size, data);
 	}
 }
@@ -390,7 +395,7 @@ kd_image_section_is_code (const KdImage *image, uint64_t addr)
 {
 	const KdElfSection *section = kd_elf_section_at (&image->elf, addr);
 
-	return section && (section->flags & SHF_EXECINSTR);
+	return section && is_code (section);
 }
 
 const char *

@@ -304,8 +304,11 @@ from_trampoline (KdKernel *kernel, uint64_t addr, uint64_t *ret_va)
 	const KdArchLinux *layout = kernel->arch->linux_layout;
 	KdKernelSymbol start, end, symbol;
 	KdWalk walk;
+	uint64_t link;
 
-	if (!layout->trampoline_start || kd_kernel_symbol_at (kernel, addr, &symbol) ||
+	/* The image is asked for first: it has most, and this is asked for each frame. */
+	if (!layout->trampoline_start || kd_kernel_link_addr (kernel, addr, &link) ||
+		kd_kernel_symbol_at (kernel, addr, &symbol) ||
 		!kd_kernel_symbol (kernel, layout->trampoline_start, &start) ||
 		!kd_kernel_symbol (kernel, layout->trampoline_end, &end))
 		return FALSE;

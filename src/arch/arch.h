@@ -175,8 +175,6 @@ typedef struct {
 	unsigned nr, size;          /* entries of a table, bytes of each */
 	const char *const *symbols; /* the kernel's tables; NULL-terminated */
 	const char *const *regs;    /* what holds a table's address, of the stub or the monitor */
-	/* Of those, the one that a hypervisor with addresses of its own has one in; NULL: none. */
-	const char *hyp_reg;
 	/* The one of those that an exception goes by which is taken where the CPU is now, or from
 	 * user mode; NULL: none of them. */
 	const char *(*in_force) (const KdCpuState *state, KdRegGetFunc get, void *data);
@@ -342,6 +340,7 @@ struct KdArch {
 	 */
 	unsigned ftrace_before, ftrace_len;
 	const char *break_word, *return_word;
+	const char *trap_word; /* of what is never come back from; NULL: the breakpoint's alone */
 	/* TRUE: the instruction of `len` bytes is one that the kernel puts where nothing is. */
 	gboolean (*nop_at) (const uint8_t *code, size_t len);
 	const char *fence_word;    /* in front of an indirect branch; NULL: never */

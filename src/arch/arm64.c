@@ -548,7 +548,6 @@ static const KdVectorLayout vectors = {.nr = VECTORS,
 	.size = VECTOR_SIZE,
 	.symbols = vector_tables,
 	.regs = vector_regs,
-	.hyp_reg = "VBAR_EL2",
 	.in_force = vectors_in_force,
 	.alias = vectors_alias,
 	.name = vector_name};

@@ -343,6 +343,7 @@ const KdArch kd_arch_x86_64 = {
 	.ftrace_len = 5,
 	.nop_at = kd_x86_64_nop_at,
 	.break_word = "int3",
+	.trap_word = "ud2",
 	.return_word = "ret",
 	.fence_word = "lfence",
 	.relocate = kd_x86_64_relocate,

@@ -293,6 +293,7 @@ kd_stepper_call_may_drop (KdStepper *stepper)
 {
 	const KdArch *arch = stepper->arch;
 	uint64_t pc = stepper->here.pc, behind = pc + stepper->here.insn_len;
+	uint64_t function = function_of (stepper, pc);
 	uint8_t before[KD_CALL_BYTES_MAX] = {0}, code[KD_INSN_BYTES_MAX];
 	size_t len = stepper->here.insn_len;
 	g_autofree char *next = NULL;
@@ -303,15 +304,15 @@ kd_stepper_call_may_drop (KdStepper *stepper)
 			stepper->target, stepper->cpu, pc, before + sizeof before - len, len, NULL))
 		return FALSE;
 	arch->call_before (before, behind, &call);
-	if (call.kind == KD_CALL_DIRECT && call.addr == pc &&
-		call.target != function_of (stepper, pc) &&
-		function_of (stepper, call.target) == function_of (stepper, pc))
+	/* Where no function is known, as in a process, nothing is said of it. */
+	if (function && call.kind == KD_CALL_DIRECT && call.addr == pc && call.target != function &&
+		function_of (stepper, call.target) == function)
 		return TRUE;
 	if (!kd_target_read_cpu (stepper->target, stepper->cpu, behind, code, sizeof code, NULL))
 		return FALSE;
 	next = kd_disassemble (arch, code, sizeof code, behind, &len);
-	return next &&
-	       (g_str_has_prefix (next, arch->break_word) || g_str_has_prefix (next, "ud2"));
+	return next && (g_str_has_prefix (next, arch->break_word) ||
+			       (arch->trap_word && g_str_has_prefix (next, arch->trap_word)));
 }
 
 gboolean
